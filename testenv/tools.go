@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tool is a program that the lab's tests run.
+type tool struct {
+	name    string
+	apt     string // the Debian package
+	version []string
+}
+
+var tools = []tool{
+	{"nmap", "nmap", []string{"--version"}},
+	{"nping", "nmap", []string{"--version"}},
+	{"masscan", "masscan", []string{"--version"}},
+	{"zmap", "zmap", []string{"--version"}},
+	{"hping3", "hping3", []string{"--version"}},
+	{"ethtool", "ethtool", []string{"--version"}},
+	{"curl", "curl", []string{"--version"}},
+	{"tcpdump", "tcpdump", []string{"--version"}},
+}
+
+// sbinDirs are searched after PATH: a user's PATH often leaves them out.
+var sbinDirs = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
+
+// toolPath finds a program; the error names the package that has it.
+func toolPath(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range sbinDirs {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	for _, t := range tools {
+		if t.name == name {
+			return "", fmt.Errorf("find %q: not installed; apt-get install %s", name, t.apt)
+		}
+	}
+	return "", fmt.Errorf("find %q: not installed", name)
+}
+
+// mustTool returns the tool's path. A missing tool fails the test: a lab
+// without scanners proves nothing. DENMAP_LAB_ALLOW_MISSING=1 skips it.
+func mustTool(t T, name string) string {
+	t.Helper()
+	path, err := toolPath(name)
+	switch {
+	case err == nil:
+	case os.Getenv("DENMAP_LAB_ALLOW_MISSING") == "1":
+		t.Skipf("%v", err)
+	default:
+		t.Fatalf("%v (DENMAP_LAB_ALLOW_MISSING=1 skips instead)", err)
+	}
+	return path
+}
+
+// PrintVersions writes the versions of the kernel and of every tool, one
+// a line.
+func PrintVersions(w io.Writer) {
+	fmt.Fprintf(w, "lab: kernel %s\n", kernelRelease())
+	for _, t := range tools {
+		path, err := toolPath(t.name)
+		if err != nil {
+			fmt.Fprintf(w, "lab: %v\n", err)
+			continue
+		}
+		fmt.Fprintf(w, "lab: %s: %s\n", path, firstLine(path, t.version))
+	}
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return err.Error()
+	}
+	return unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
+}
+
+// firstLine returns the first line that a program prints and that is not
+// empty; masscan and hping3 exit non-zero on --version.
+func firstLine(path string, args []string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return fmt.Sprintf("version unknown (%v)", err)
+}
