@@ -3,11 +3,15 @@
 package testenv
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestHosts shows that hosts are apart from the machine and from each
@@ -70,4 +74,101 @@ func TestCounter(t *testing.T) {
 	if got := counter.From(client.IPv4); got.Packets != 0 {
 		t.Errorf("client: %d packets, want none", got.Packets)
 	}
+}
+
+// TestTwinsUnprotected runs the benign twins without DenMap: they are
+// served, with checksum offload on and off.
+func TestTwinsUnprotected(t *testing.T) {
+	for _, offload := range []bool{true, false} {
+		for _, version := range []int{4, 6} {
+			t.Run(fmt.Sprintf("offload=%v/ipv%d", offload, version), func(t *testing.T) {
+				t.Parallel()
+				v := newVisit(New(t, Options{NoOffload: !offload}), version)
+				v.victim.ServeHTTP(80, 443)
+				for _, twin := range twins {
+					start := time.Now()
+					if err := twin.run(v); err != nil {
+						t.Errorf("%s: %v", twin.name, err)
+					}
+					t.Logf("%s: %v", twin.name, time.Since(start).Round(time.Millisecond))
+				}
+			})
+		}
+	}
+}
+
+// childEnv makes TestAbandoned the process that is killed.
+const childEnv = "DENMAP_LAB_ABANDON"
+
+// TestAbandoned kills a test process that holds a lab and a command on it
+// with SIGKILL, and wants every process of the lab gone.
+func TestAbandoned(t *testing.T) {
+	if os.Getenv(childEnv) == "1" {
+		abandon(t)
+	}
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), exe, "-test.run=^TestAbandoned$")
+	child.Env = append(os.Environ(), childEnv+"=1")
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pids := readPIDs(t, stdout)
+	if len(pids) != 5 { // the switch, three hosts, one command
+		t.Errorf("child names processes %q, want 5", pids)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	child.Wait() // "signal: killed"
+	for _, pid := range pids {
+		err := until(t.Context(), 5*time.Second, func() error {
+			// A zombie has lost its namespaces: its link is empty.
+			if _, err := os.Readlink("/proc/" + pid + "/ns/net"); err == nil {
+				return errNotYet("end of process " + pid)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// abandon builds a lab, names its processes and waits to be killed.
+func abandon(t *testing.T) {
+	lab := New(t, Options{})
+	cmd := lab.Host("victim").Command(t.Context(), "/bin/sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("pid", cmd.Process.Pid)
+	fmt.Println("pid", lab.fab.keeper.cmd.Process.Pid)
+	for _, h := range lab.hosts {
+		fmt.Println("pid", h.keeper.cmd.Process.Pid)
+	}
+	fmt.Println("end")
+	<-t.Context().Done()
+}
+
+func readPIDs(t *testing.T, r io.Reader) (pids []string) {
+	t.Helper()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if lines.Text() == "end" {
+			return pids
+		}
+		if pid, ok := strings.CutPrefix(lines.Text(), "pid "); ok {
+			pids = append(pids, pid)
+		}
+	}
+	t.Fatalf("child ended early: %v", lines.Err())
+	return nil
 }
