@@ -85,15 +85,30 @@ type Result struct {
 // String tells the whole result, for failure messages.
 func (r Result) String() string {
 	return fmt.Sprintf("%s: exit code %d after %v\nstdout: %s\nstderr: %s",
-		strings.Join(r.Args, " "), r.Code, r.Elapsed.Round(time.Millisecond), r.Stdout, r.Stderr)
+		strings.Join(r.Args, " "), r.Code, r.Elapsed.Round(time.Millisecond), tail(r.Stdout), tail(r.Stderr))
+}
+
+// tail returns the last part of an output, enough to tell what went wrong.
+func tail(output string) string {
+	const limit = 3000
+	if len(output) > limit {
+		return "... " + output[len(output)-limit:]
+	}
+	return output
 }
 
 // Result runs the command to its end, whatever its exit code, and ends
-// the test when it cannot be started.
+// the test when it cannot be started. Outputs that the caller has given
+// writers of its own are left out of the result.
 func (c *Cmd) Result() Result {
 	c.host.t.Helper()
 	var stdout, stderr bytes.Buffer
-	c.Stdout, c.Stderr = &stdout, &stderr
+	if c.Stdout == nil {
+		c.Stdout = &stdout
+	}
+	if c.Stderr == nil {
+		c.Stderr = &stderr
+	}
 	start := time.Now()
 	err := c.Run()
 	var exit *exec.ExitError
