@@ -17,6 +17,7 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -124,7 +125,10 @@ func hostAddr(network netip.Prefix, i int) netip.Addr {
 // plug gives h an interface eth0 on the switch, with its addresses.
 func (l *Lab) plug(h *Host) error {
 	port := "p-" + h.Name
-	if err := h.addVeth(uplink, l.fab, port); err != nil {
+	// A fixed address (RFC 7042, documentation) keeps the neighbours'
+	// caches right when the interface is made again.
+	mac := net.HardwareAddr{0, 0, 0x5e, 0, 0x53, h.IPv4.As4()[3]}
+	if err := h.addVeth(uplink, mac, l.fab, port); err != nil {
 		return err
 	}
 	if err := l.fab.joinBridge(switchBridge, port); err != nil {
@@ -146,7 +150,7 @@ func (l *Lab) Replug(h *Host) {
 // Each side gets its prefix as address and its network as on-link route.
 func (l *Lab) Pair(a *Host, ifaceA string, prefixA netip.Prefix, b *Host, ifaceB string, prefixB netip.Prefix) {
 	l.t.Helper()
-	err := a.addVeth(ifaceA, b, ifaceB)
+	err := a.addVeth(ifaceA, nil, b, ifaceB)
 	if err == nil {
 		err = l.raise(a, ifaceA, b, ifaceB, prefixA)
 	}

@@ -42,9 +42,11 @@ func (h *Host) joinBridge(bridge, port string) error {
 	return nil
 }
 
-func (h *Host) addVeth(name string, peer *Host, peerName string) error {
+// addVeth joins the host to a peer; mac nil leaves the choice to the
+// kernel.
+func (h *Host) addVeth(name string, mac net.HardwareAddr, peer *Host, peerName string) error {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = name
+	attrs.Name, attrs.HardwareAddr = name, mac
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName = peerName
 	veth.PeerNamespace = netlink.NsPid(peer.keeper.cmd.Process.Pid)
