@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_CLASSIFY_H
+#define DENMAP_CLASSIFY_H
+
+#include "parse.h"
+
+#define FIN 0x01
+#define SYN 0x02
+#define RST 0x04
+#define PSH 0x08
+#define ACK 0x10
+#define URG 0x20
+#define ECN 0xc0 /* ECE and CWR: no scan type depends on them */
+
+/* Option kinds in order, as parse_syn_options packs them. */
+#define OPTIONS_MSS 0x3
+#define OPTIONS_ZMAP_WINDOWS 0x324225 /* MSS, NOP, scale, NOP, NOP, SACK */
+#define OPTIONS_ZMAP_LINUX 0x35924    /* MSS, SACK, stamp, NOP, scale */
+#define OPTIONS_ZMAP_BSD 0x32422951   /* MSS, NOP, scale, NOP, NOP, stamp, SACK, end */
+#define OPTIONS_NMAP_ECN 0x423522     /* scale, NOP, MSS, SACK, NOP, NOP */
+
+#define TFO_OPTION_NIBBLE 15 /* kinds above 13 share it: enough to excuse a payload */
+
+enum suspicion {
+	NOT_PROBE,
+	BACKSCATTER,	/* an answer: proves nothing about its sender */
+	NEEDS_LISTENER, /* fails if no socket listens */
+	NEEDS_ANY,	/* fails if no socket at all fits */
+	IS_PROBE,	/* no stack sends this: no question to ask */
+};
+
+/* What a packet would count as if it failed. */
+struct guess {
+	enum suspicion suspicion;
+	__u8 kind;    /* enum scan_kind */
+	__u8 points;  /* of evidence, 1 or 2 */
+	__u8 tool;    /* enum scan_tool */
+	__u8 crafted; /* no stack sends this: dropped on sight */
+};
+
+/* A packet on its way through the slow path, which knows all of it. One
+ * pointer to it is what the functions of that path share.
+ */
+struct suspect {
+	struct packet p;
+	struct segment s;
+	struct guess g;
+	struct prefix key; /* under which the source is scored */
+	struct probe probe;
+	__u32 ifindex;
+	__u32 spared; /* enum event_flags that forbid a ban */
+	__u64 now;    /* boot time, ns */
+};
+
+/* Whether classification is worth a call: all but data segments, ACKs with
+ * options and answers. Established traffic ends here.
+ */
+static __always_inline int could_be_probe(const struct segment *s)
+{
+	if ((s->flags & (ACK | SYN | RST | FIN)) != ACK)
+		return 1;
+	return !s->payload && s->header == sizeof(struct tcphdr);
+}
+
+/* The single packets that no kernel sends and a known scanner does, in the
+ * exact form: ../docs/ARCHITECTURE.md, "Crafted packets". A looser match
+ * would meet controllers and phones.
+ */
+static __always_inline enum scan_tool exact_scanner(const struct packet *p, const struct segment *s)
+{
+	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1024 &&
+	    !s->ack) {
+		/* nmap: TTL 37 to 59 over IPv4; hop limit 255, no flow label over IPv6 */
+		if (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df)
+			return TOOL_NMAP;
+	}
+	if (s->header != sizeof(struct tcphdr))
+		return TOOL_UNKNOWN;
+	if (s->window == 512 && s->ack)
+		return TOOL_HPING3;
+	if (p->ipv6)
+		return TOOL_UNKNOWN;
+	if (p->id == 54321 && s->window == 65535)
+		return TOOL_ZMAP;
+	if (p->id == (__u16)(bpf_ntohl(p->dst[3]) ^ bpf_ntohs(s->dport) ^ s->seq))
+		return TOOL_MASSCAN;
+	return TOOL_UNKNOWN;
+}
+
+/* zmap 4's own option lists with its DF-less 65535 window: rule R5. */
+static __always_inline int is_zmap4(const struct packet *p, const struct segment *s)
+{
+	return !p->ipv6 && s->window == 65535 && !p->df && p->ttl <= 64 &&
+	       (s->options == OPTIONS_ZMAP_WINDOWS || s->options == OPTIONS_ZMAP_LINUX ||
+		s->options == OPTIONS_ZMAP_BSD || s->options == OPTIONS_MSS);
+}
+
+static __always_inline int has_tfo(const struct segment *s)
+{
+	for (int i = 0; i < 64; i += 4)
+		if ((s->options >> i & 0xf) == TFO_OPTION_NIBBLE)
+			return 1;
+	return 0;
+}
+
+/* Headers that cannot come from a kernel's connect(): rules R1 to R6. */
+static __always_inline enum scan_tool raw_tool(const struct packet *p, const struct segment *s)
+{
+	if (s->stamp_is_odd || (s->options == OPTIONS_NMAP_ECN && s->window == 3))
+		return TOOL_NMAP;
+	if (s->options == OPTIONS_MSS && s->mss == 1460 && !p->df && p->ttl <= 64 && !s->ack &&
+	    (s->window == 1024 || s->window == 2048 || s->window == 3072 || s->window == 4096))
+		return TOOL_NMAP;
+	if (is_zmap4(p, s))
+		return TOOL_ZMAP;
+	if (s->header == sizeof(struct tcphdr) && (p->ipv6 || !p->df))
+		return TOOL_RAW;
+	if (s->ack)
+		return TOOL_RAW;
+	if (s->payload && !has_tfo(s))
+		return TOOL_RAW;
+	return TOOL_UNKNOWN;
+}
+
+/* A SYN that a kernel's connect() could have sent names no program. One
+ * with an MSS and nothing else that speaks for a stack is taken for raw.
+ */
+static __always_inline int looks_like_kernel(const struct packet *p, const struct segment *s)
+{
+	return s->mss && !s->ack && (p->df || s->options != OPTIONS_MSS);
+}
+
+static __always_inline void classify_syn(struct guess *g, const struct packet *p,
+					 const struct segment *s)
+{
+	enum scan_tool tool = exact_scanner(p, s);
+
+	g->suspicion = NEEDS_LISTENER;
+	g->kind = KIND_SYN;
+	g->points = 2;
+	g->crafted = tool != TOOL_UNKNOWN;
+	if (!g->crafted)
+		tool = raw_tool(p, s);
+	if (tool == TOOL_UNKNOWN) {
+		g->points = 1;
+		tool = TOOL_RAW;
+		if (looks_like_kernel(p, s)) {
+			g->kind = KIND_CONNECT;
+			tool = TOOL_KERNEL;
+		}
+	}
+	g->tool = tool;
+}
+
+/* nmap and hping3 keep the header of their SYN probes in other scans. */
+static __always_inline enum scan_tool bare_tool(const struct packet *p, const struct segment *s)
+{
+	if (s->header != sizeof(struct tcphdr) || (p->df && !p->ipv6))
+		return TOOL_UNKNOWN;
+	if (s->window == 1024)
+		return TOOL_NMAP;
+	if (s->window == 512)
+		return TOOL_HPING3;
+	return TOOL_RAW;
+}
+
+static __always_inline void illegal(struct guess *g, enum scan_kind kind)
+{
+	g->suspicion = IS_PROBE;
+	g->kind = kind;
+	g->points = 2;
+	g->crafted = 1;
+}
+
+/* Which answers a Linux host gives to all 256 flag bytes was measured; a
+ * listener answers every byte with SYN and none of ACK, RST, FIN.
+ */
+static __always_inline void classify_tcp(struct guess *g, const struct packet *p,
+					 const struct segment *s)
+{
+	__u8 flags = s->flags & ~ECN;
+
+	g->tool = bare_tool(p, s);
+	if ((flags & (SYN | ACK | RST | FIN)) == SYN) {
+		classify_syn(g, p, s);
+	} else if (flags & SYN && flags & (FIN | RST)) {
+		illegal(g, KIND_ODD_FLAGS);
+	} else if (flags & SYN || flags & RST) {
+		g->suspicion = BACKSCATTER;
+	} else if (flags == 0) {
+		illegal(g, KIND_NULL);
+	} else if (flags == FIN) {
+		illegal(g, KIND_FIN);
+	} else if (flags == (FIN | PSH | URG)) {
+		illegal(g, KIND_XMAS);
+	} else if (!(flags & ACK)) {
+		illegal(g, KIND_ODD_FLAGS);
+	} else if (flags == (FIN | ACK) && !s->payload) {
+		g->suspicion = NEEDS_ANY;
+		g->kind = KIND_MAIMON;
+		g->points = 1;
+	} else if (flags == ACK && !s->payload && s->header == sizeof(struct tcphdr)) {
+		g->suspicion = NEEDS_ANY;
+		g->kind = KIND_ACK;
+		g->points = 1;
+	} else {
+		g->suspicion = NOT_PROBE;
+	}
+}
+
+/* A cut-off TCP header: the kernel would reassemble it, a filter could not
+ * read it.
+ */
+static const struct guess tiny_fragment = {
+    .suspicion = IS_PROBE,
+    .kind = KIND_FRAGMENT,
+    .points = 2,
+    .tool = TOOL_RAW,
+};
+
+/* options: where the TCP options begin. */
+__noinline int classify(struct xdp_md *ctx, struct suspect *x, __u32 options)
+{
+	if (!x)
+		return -1;
+	if (x->s.flags & SYN)
+		parse_syn_options(ctx, &x->s, options);
+	classify_tcp(&x->g, &x->p, &x->s);
+	return 0;
+}
+
+#endif

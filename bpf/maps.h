@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_MAPS_H
+#define DENMAP_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "scan.h"
+
+/* Settings of one attached program, set by the loader before the load. A
+ * change of configuration is a new program in the place of the old one, so
+ * the verifier folds them in and no packet pays for them.
+ */
+volatile const __u32 iface_slot = 0;	  /* this interface's row of counters */
+volatile const __u8 link_is_ethernet = 1; /* else frames begin with the IP header */
+volatile const __u8 own_mac[6] = {};	  /* of this interface */
+volatile const __u8 monitor = 0;	  /* detect and report, never ban */
+volatile const __u8 drop_crafted = 1;
+volatile const __u32 alert_score = 4;
+volatile const __u32 ban_score = 8;
+volatile const __u64 decay_ms = 30 * 60 * 1000;
+volatile const __u32 ipv6_prefix = 64;
+volatile const __u64 ban_ns = 600ULL * 1000 * 1000 * 1000;
+volatile const __u16 ephemeral_min = 32768; /* ip_local_port_range */
+volatile const __u16 ephemeral_max = 60999;
+volatile const __u64 hash_seed = 0;
+volatile const __u64 ignored_ports[1024] = {}; /* bit set, detect.ignore_ports */
+
+/* Tests and replay bring their own clock. */
+volatile const __u8 test_clock = 0;
+volatile __u64 test_now = 0; /* boot time, ns */
+
+/* Which other tables hold anything. One entry; see struct gate. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gate);
+} gates SEC(".maps");
+
+/* Identity of this state. One entry, written once by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct meta);
+} metas SEC(".maps");
+
+/* Protected interfaces by slot. Written by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, IFACE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct iface);
+} ifaces SEC(".maps");
+
+/* Packets by interface slot and reason: iface_slot * REASONS + reason.
+ * Written by the program of that interface, read and summed by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, IFACE_SLOTS *REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Allow and deny lists: whole addresses in a hash, shorter prefixes in a
+ * trie. Value: enum list_flags. Written by user space only. Not
+ * preallocated: an unused list costs no memory.
+ */
+#define LIST(name, kind, max)                                                                      \
+	struct {                                                                                   \
+		__uint(type, kind);                                                                \
+		__uint(max_entries, max);                                                          \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, struct prefix);                                                        \
+		__type(value, enum list_flags);                                                    \
+	} name SEC(".maps")
+
+LIST(allow_addrs, BPF_MAP_TYPE_HASH, ALLOW_MAX);
+LIST(deny_addrs, BPF_MAP_TYPE_HASH, DENY_MAX);
+LIST(allow_nets, BPF_MAP_TYPE_LPM_TRIE, NETS_MAX);
+LIST(deny_nets, BPF_MAP_TYPE_LPM_TRIE, NETS_MAX);
+
+/* Bans that the program gave on evidence anybody could forge. LRU, because
+ * a sender chooses the keys: a flood of forged sources pushes out bans of
+ * this table and none of the next.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DEFAULT_BANS);
+	__type(key, struct prefix);
+	__type(value, struct ban);
+} blind_bans SEC(".maps");
+
+/* Manual and proven bans. Written by user space. Never evicted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DEFAULT_BANS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix);
+	__type(value, struct ban);
+} bans SEC(".maps");
+
+/* Scored sources: IPv4 /32, IPv6 by ipv6_prefix or /128. Written by the
+ * program, read by user space. LRU, because a sender chooses the keys; a
+ * source enters on its second distinct failure, so one packet per forged
+ * source does not reach it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DEFAULT_SOURCES);
+	__type(key, struct prefix);
+	__type(value, struct source);
+} sources SEC(".maps");
+
+/* First failures, one 64-bit word a slot, by hash of the source: see
+ * filter.h. Direct mapped and overwritten freely.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FILTER_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} first_failures SEC(".maps");
+
+/* When a TCP port last had a listener, seconds of boot time, 0: never. By
+ * port. Written by the program on a SYN that finds one and by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, __u32);
+} listened SEC(".maps");
+
+/* The host's own unicast addresses: where the socket table knows the
+ * outcome of a probe. Value unused. Written by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix);
+	__type(value, __u32);
+} own_addrs SEC(".maps");
+
+/* Addresses that are never banned automatically: the host's own, gateways,
+ * resolvers, remote ends of logged-in sessions. Written by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix);
+	__type(value, __u32);
+} protected SEC(".maps");
+
+/* Directly connected IPv6 prefixes, whose hosts are scored one by one.
+ * Written by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix);
+	__type(value, __u32);
+} onlink SEC(".maps");
+
+/* Crossings of a threshold, for user space. 1 MiB holds some 6,500 events:
+ * 0.6 s of a flood at 10,000 detections a second.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__type(value, struct event);
+} events SEC(".maps");
+
+static __always_inline void count(enum reason reason)
+{
+	__u32 index = iface_slot * REASONS + reason;
+	__u64 *n = bpf_map_lookup_elem(&counters, &index);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline __u64 boot_ns(void)
+{
+	return test_clock ? test_now : bpf_ktime_get_boot_ns();
+}
+
+/* Cheap, of unknown rate (100 to 1000 Hz): only good for "a while ago". */
+static __always_inline __u64 ticks(void)
+{
+	return test_clock ? test_now >> 22 : bpf_jiffies64();
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_PUNISH_H
+#define DENMAP_PUNISH_H
+
+#include "score.h"
+
+/* The prefix that a ban of this source names: the one address that all
+ * evidence came from, or all of an IPv6 prefix.
+ */
+static __always_inline void ban_key(struct prefix *out, const struct suspect *x,
+				    const struct source *s)
+{
+	if (s->flags & SOURCE_MANY)
+		*out = x->key;
+	else
+		whole_address(out, x->p.src, x->ifindex);
+}
+
+static __always_inline int is_protected(const struct suspect *x)
+{
+	struct prefix key;
+
+	whole_address(&key, x->p.src, x->ifindex);
+	return bpf_map_lookup_elem(&protected, &key) != NULL;
+}
+
+static __always_inline void send(const struct suspect *x, const struct source *s,
+				 enum event_type type, __u32 score)
+{
+	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	__u32 counted = s->counted;
+
+	if (!e) {
+		count(LOST_EVENT);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time = x->now;
+	e->first = s->first;
+	e->until = type == EVENT_BAN ? s->banned_until : 0;
+	ban_key(&e->source, x, s);
+	__builtin_memcpy(e->dst, x->p.dst, sizeof(e->dst));
+	e->ifindex = x->ifindex;
+	e->type = type;
+	e->flags = x->spared;
+	e->kinds = s->kinds;
+	e->score = score;
+	e->threshold = type == EVENT_ALERT ? alert_score : ban_score;
+	e->distinct = counted;
+	e->grade = GRADE_BLIND;
+	e->protocol = x->p.protocol;
+	__builtin_memcpy(e->tools, s->tools, sizeof(e->tools));
+	for (__u32 i = 0; i < EVENT_PORTS; i++)
+		e->ports[i] =
+		    bpf_htons((__u16)s->probes[(counted - 1 - i) & (PROBE_SLOTS - 1)].print);
+	bpf_ringbuf_submit(e, 0);
+}
+
+static __always_inline void ban(const struct suspect *x, struct source *s)
+{
+	struct ban ban = {
+	    .since = x->now,
+	    .until = x->now + ban_ns,
+	    .grade = GRADE_BLIND,
+	    .ifindex = x->ifindex,
+	};
+	struct prefix key;
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	s->banned_until = ban.until;
+	ban_key(&key, x, s);
+	if (bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY))
+		count(LOST_BAN);
+	if (gate)
+		gate->blind_bans = 1;
+}
+
+/* Scores a failed probe and says what becomes of the packet. */
+__noinline int punish(struct suspect *x)
+{
+	__u32 before, after, widened;
+	struct source *s;
+
+	if (!x)
+		return PASS_COUNTED;
+	s = note_failure(x, &widened);
+	if (!s)
+		return PASS_COUNTED;
+	before = add_points(&s->score, x->probe.points, ban_score * 2, x->now);
+	after = before + x->probe.points;
+	if (after < ban_score) {
+		if (before < alert_score && after >= alert_score)
+			send(x, s, EVENT_ALERT, after);
+		return PASS_COUNTED;
+	}
+	if (is_protected(x))
+		x->spared |= EVENT_PROTECTED;
+	if (x->spared || monitor) {
+		if (before < ban_score)
+			send(x, s, EVENT_WOULD_BAN, after);
+		return PASS_SPARED;
+	}
+	if (before < ban_score || widened) {
+		ban(x, s);
+		send(x, s, EVENT_BAN, after);
+	}
+	return DROP_CROSSED;
+}
+
+#endif

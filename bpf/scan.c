@@ -1,0 +1,214 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* DenMap's XDP program: recognises probes, scores their sources, bans in
+ * the kernel on the packet that crosses the threshold. What cannot be
+ * parsed passes.
+ */
+#include "lists.h"
+#include "outcome.h"
+#include "punish.h"
+
+/* Keeps the type information of enums that only name numbers. */
+const enum layout *layout_in_btf __attribute__((unused));
+const enum reason *reasons_in_btf __attribute__((unused));
+const enum scan_kind *kinds_in_btf __attribute__((unused));
+const enum scan_tool *tools_in_btf __attribute__((unused));
+
+static __always_inline enum reason parse_network(struct xdp_md *ctx, struct cursor *c,
+						 struct packet *p)
+{
+	__be16 protocol;
+
+	if (link_is_ethernet) {
+		if (parse_ethernet(c, p, &protocol))
+			return PASS_SHORT_ETHERNET;
+		if (parse_vlan(c, &protocol))
+			return PASS_BAD_VLAN;
+	} else if (parse_raw_ip(c, p, &protocol)) {
+		return PASS_SHORT_ETHERNET;
+	}
+	if (protocol == bpf_htons(ETH_P_IP))
+		return parse_ipv4(c, p) ? PASS_BAD_IPV4 : PASS_ESTABLISHED;
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(ctx, c, p) ? PASS_BAD_IPV6 : PASS_ESTABLISHED;
+	return PASS_NOT_IP;
+}
+
+/* Allow, deny, ban, in this order. PASS_ESTABLISHED: go on. A blind ban is
+ * asked later: it stops only what could start something.
+ */
+static __always_inline enum reason check_address(struct suspect *x)
+{
+	__u32 zero = 0, allowed = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (!gate)
+		return PASS_PAUSED;
+	if (gate->pause_until && boot_ns() < gate->pause_until)
+		return PASS_PAUSED;
+	if (gate->allow_addrs | gate->allow_nets)
+		allowed = allow_flags(&x->p);
+	if (allowed) {
+		x->spared = EVENT_WATCHED;
+		return allowed & LIST_WATCH ? PASS_ESTABLISHED : PASS_ALLOWED;
+	}
+	if ((gate->deny_addrs | gate->deny_nets) && is_denied(&x->p))
+		return DROP_DENIED;
+	if (gate->bans && is_banned(&x->p, x->ifindex))
+		return DROP_BANNED;
+	return PASS_ESTABLISHED;
+}
+
+/* A TCP header cut off by fragmentation: RFC 1858 3. *port: what is left. */
+static __always_inline int is_tiny_fragment(struct cursor *c, struct packet *p, __be16 *port)
+{
+	struct tcphdr *tcp = c->pos;
+	__be16 *ports = c->pos;
+
+	if (p->fragment != FIRST_FRAGMENT || p->protocol != IPPROTO_TCP)
+		return 0;
+	*port = (void *)(ports + 2) <= c->end ? ports[1] : 0;
+	if (p->length < sizeof(*tcp))
+		return 1;
+	return (void *)(tcp + 1) <= c->end && p->length < tcp->doff * 4U;
+}
+
+/* What a blind ban stops: whatever would start something new. */
+static __always_inline int starts_something(struct xdp_md *ctx, const struct suspect *x)
+{
+	if (x->g.suspicion == BACKSCATTER)
+		return 0;
+	return x->g.suspicion != NEEDS_ANY || ask(ctx, x) == CLOSED;
+}
+
+/* A scan that goes on prolongs its ban; a client that only tries a service
+ * again does not.
+ */
+static __always_inline void prolong(struct xdp_md *ctx, const struct suspect *x, struct ban *ban)
+{
+	__u64 until = boot_ns() + ban_ns;
+
+	if (x->g.suspicion != IS_PROBE && ask(ctx, x) != CLOSED)
+		return;
+	if (until > ban->until)
+		ban->until = until;
+}
+
+/* Whether a blind ban stops the packet; counts it then. */
+__noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
+{
+	struct gate *gate;
+	__u32 zero = 0, due = 0;
+	struct ban *ban;
+
+	gate = bpf_map_lookup_elem(&gates, &zero);
+	if (!x || !gate || !gate->blind_bans || monitor || x->spared)
+		return 0;
+	ban = find_ban(&blind_bans, &x->p, x->ifindex, &due);
+	if (!ban || !starts_something(ctx, x))
+		return 0;
+	if (due)
+		prolong(ctx, x, ban);
+	__sync_fetch_and_add(&ban->dropped, 1);
+	return 1;
+}
+
+/* A probe whose outcome does not matter, is unknown or was failure goes on
+ * to be scored: PASS_COUNTED.
+ */
+static __always_inline enum reason check_outcome(struct xdp_md *ctx, const struct suspect *x)
+{
+	if (x->g.suspicion == IS_PROBE)
+		return PASS_COUNTED;
+	switch (ask(ctx, x)) {
+	case OPEN:
+		if (x->g.suspicion == NEEDS_LISTENER)
+			note_listener(x->s.dport, x->now);
+		return PASS_OPEN;
+	case FOREIGN:
+		return x->g.crafted ? PASS_COUNTED : PASS_FOREIGN;
+	case CLOSED:
+		if (is_lost_connection(&x->g, &x->s))
+			return PASS_IGNORED_PORT;
+		if (!x->g.crafted && had_listener(x->s.dport, x->now))
+			return PASS_SERVICE_GONE;
+	}
+	return PASS_COUNTED;
+}
+
+/* The slow path: only what could be a probe comes here. */
+__noinline int judge(struct xdp_md *ctx, struct suspect *x)
+{
+	enum reason reason;
+
+	if (!x)
+		return PASS_ESTABLISHED;
+	if (is_blindly_banned(ctx, x))
+		return DROP_BANNED;
+	if (x->g.suspicion == BACKSCATTER)
+		return PASS_BACKSCATTER;
+	if (is_ignored(x->s.dport))
+		return PASS_IGNORED_PORT;
+	x->now = boot_ns();
+	x->probe.kind = x->g.kind;
+	x->probe.points = x->g.points;
+	x->probe.print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	source_key(&x->key, &x->p, x->ifindex);
+	if (is_repeated(x)) {
+		reason = PASS_REPEATED;
+	} else {
+		reason = check_outcome(ctx, x);
+		if (reason == PASS_COUNTED)
+			reason = punish(x);
+	}
+	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor && !x->spared)
+		return DROP_CRAFTED;
+	return reason;
+}
+
+static __always_inline enum reason inspect(struct xdp_md *ctx)
+{
+	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
+	struct suspect x = {};
+	enum reason reason;
+
+	reason = parse_network(ctx, &c, &x.p);
+	if (reason != PASS_ESTABLISHED)
+		return reason;
+	if (x.p.protocol != IPPROTO_TCP && is_essential(&c, &x.p))
+		return PASS_ESSENTIAL;
+	x.ifindex = ctx->ingress_ifindex;
+	reason = check_address(&x);
+	if (reason != PASS_ESTABLISHED)
+		return reason;
+	if (x.p.fragment == LATER_FRAGMENT)
+		return PASS_LATER_FRAGMENT;
+	if (x.p.protocol != IPPROTO_TCP)
+		return PASS_OTHER_PROTOCOL;
+	if (is_tiny_fragment(&c, &x.p, &x.s.dport)) {
+		x.g = tiny_fragment;
+	} else {
+		if (parse_tcp(&c, &x.p, &x.s))
+			return PASS_BAD_TCP;
+		if (!could_be_probe(&x.s))
+			return PASS_ESTABLISHED;
+		classify(ctx, &x, c.pos - (void *)(long)ctx->data);
+	}
+	if (x.g.suspicion == NOT_PROBE)
+		return PASS_ESTABLISHED;
+	if (!is_unicast(&x.p))
+		return PASS_NOT_UNICAST;
+	return judge(ctx, &x);
+}
+
+SEC("xdp.frags")
+int scan_xdp(struct xdp_md *ctx)
+{
+	enum reason reason = inspect(ctx);
+
+	count(reason);
+	return reason >= DROP_DENIED ? XDP_DROP : XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Layouts shared with user space: bpf2go turns the structures and enums
+ * below into Go, so they are written once, here. A change of anything that
+ * is kept in a pinned map needs a new LAYOUT_VERSION.
+ */
+#ifndef DENMAP_SCAN_H
+#define DENMAP_SCAN_H
+
+#include <linux/types.h>
+
+enum layout {
+	LAYOUT_VERSION = 1,
+	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
+	EVENT_PORTS = 16, /* ports reported with an event */
+	TOOL_SLOTS = 8,
+	IFACE_SLOTS = 64,	/* interfaces protected at once */
+	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
+	DEFAULT_SOURCES = 1 << 16,
+	DEFAULT_BANS = 1 << 16,
+	ALLOW_MAX = 1 << 17, /* whole addresses; the hash has a bucket for each from the start */
+	DENY_MAX = 1 << 20,
+	NETS_MAX = 1 << 21,
+};
+
+/* How a host is probed. In the order of userspace/event.Kind. */
+enum scan_kind {
+	KIND_SYN,
+	KIND_CONNECT,
+	KIND_FIN,
+	KIND_XMAS,
+	KIND_NULL,
+	KIND_ACK,
+	KIND_MAIMON,
+	KIND_ODD_FLAGS,
+	KIND_UDP,
+	KIND_SCTP,
+	KIND_IP_PROTOCOL,
+	KIND_OS_FINGERPRINT,
+	KIND_FRAGMENT,
+	KIND_SWEEP,
+};
+
+/* Whose headers a probe carries. In the order of userspace/event.Tool. */
+enum scan_tool {
+	TOOL_UNKNOWN,
+	TOOL_KERNEL,
+	TOOL_RAW,
+	TOOL_NMAP,
+	TOOL_MASSCAN,
+	TOOL_ZMAP,
+	TOOL_HPING3,
+};
+
+/* What became of a packet and why: the index into the counters. Names and
+ * verdicts for people are in loader/counters.go.
+ */
+enum reason {
+	PASS_ESTABLISHED, /* cannot be a probe */
+	PASS_NOT_IP,
+	PASS_OTHER_PROTOCOL,
+	PASS_LATER_FRAGMENT,
+	PASS_NOT_UNICAST,
+	PASS_ESSENTIAL, /* neighbour discovery, ICMP errors */
+	PASS_PAUSED,
+	PASS_ALLOWED,
+	PASS_BACKSCATTER,
+	PASS_OPEN,	   /* a socket wants it */
+	PASS_FOREIGN,	   /* not addressed to this host: outcome unknown */
+	PASS_IGNORED_PORT, /* detect.ignore_ports, or a port of lost connections */
+	PASS_SERVICE_GONE, /* the port had a listener lately */
+	PASS_REPEATED,	   /* counted before */
+	PASS_COUNTED,	   /* a failed probe below the ban threshold */
+	PASS_SPARED,	   /* over the threshold, but monitor mode, watched or protected */
+	PASS_SHORT_ETHERNET,
+	PASS_BAD_VLAN,
+	PASS_BAD_IPV4,
+	PASS_BAD_IPV6,
+	PASS_BAD_TCP,
+	PASS_BAD_ICMP,
+	DROP_DENIED,
+	DROP_BANNED,
+	DROP_CROSSED, /* this packet crossed the ban threshold */
+	DROP_CRAFTED, /* no stack sends this; seen before any ban */
+	LOST_EVENT,   /* not a packet: the ring buffer was full */
+	LOST_SOURCE,  /* not a packet: the source table refused an entry */
+	LOST_BAN,     /* not a packet: the ban table refused an entry */
+	REASONS,
+};
+
+/* An address prefix: the key of every table that is about addresses, and
+ * an LPM key. IPv4 is mapped (::ffff:0:0/96, so a /24 has len 120). A
+ * link-local address carries its interface index in the second word, which
+ * RFC 4291 2.5.6 leaves zero.
+ */
+struct prefix {
+	__u32 len;
+	__be32 addr[4];
+};
+
+/* One counted probe. The fingerprint says whether a packet is new: the
+ * low half is the destination port as sent (or the protocol number), the
+ * high half a hash of destination address and protocol.
+ */
+struct probe {
+	__u32 print;
+	__u8 kind;
+	__u8 points;
+	__u8 pad[2];
+};
+
+enum source_flags {
+	SOURCE_MANY = 1, /* evidence from more than one address of the prefix */
+};
+
+/* What is known of a scored source. Every field is updated in place and
+ * without a lock: the scores by compare-and-swap, sets by atomic or. Two
+ * copies of one probe on two CPUs at once may both be counted.
+ */
+struct source {
+	__u64 score;	    /* points << 40 | time of the last decay, ms of boot time */
+	__u64 udp_score;    /* the same for UDP, which has thresholds of its own */
+	__u64 first;	    /* boot time of the first counted probe, ns */
+	__u64 last;	    /* of the latest */
+	__u64 banned_until; /* end of the ban given from here, 0: none */
+	__be32 addr[4];	    /* the first address seen, whole */
+	__u32 kinds;	    /* 1 << enum scan_kind */
+	enum source_flags flags;
+	__u32 counted; /* distinct probes; the next slot is counted % PROBE_SLOTS */
+	__u32 ifindex;
+	__u8 tools[TOOL_SLOTS]; /* packets by enum scan_tool, saturating */
+	struct probe probes[PROBE_SLOTS];
+};
+
+enum ban_grade {
+	GRADE_BLIND,
+	GRADE_PROVEN,
+	GRADE_MANUAL,
+};
+
+struct ban {
+	__u64 since;   /* boot time, ns */
+	__u64 until;   /* boot time, ns; FOREVER: no end */
+	__u64 recheck; /* jiffies: the clock is not read before this */
+	__u64 dropped; /* packets */
+	enum ban_grade grade;
+	__u32 ifindex;
+};
+
+enum event_type {
+	EVENT_ALERT,
+	EVENT_BAN,
+	EVENT_WOULD_BAN,
+};
+
+enum event_flags {
+	EVENT_PROTECTED = 1,
+	EVENT_WATCHED = 2,
+};
+
+/* A crossing of a threshold, sent through the ring buffer. */
+struct event {
+	__u64 time;  /* boot time, ns */
+	__u64 first; /* of the first counted probe */
+	__u64 until; /* end of the ban */
+	struct prefix source;
+	__be32 dst[4];
+	__u32 ifindex;
+	enum event_type type;
+	enum event_flags flags;
+	__u32 kinds;
+	__u32 score;
+	__u32 threshold;
+	__u32 distinct;
+	enum ban_grade grade;
+	__u32 protocol; /* IP protocol of the crossing packet */
+	__u8 tools[TOOL_SLOTS];
+	__be16 ports[EVENT_PORTS]; /* the latest; min(distinct, EVENT_PORTS) are valid */
+};
+
+/* Which tables hold anything, so that an empty one costs no look-up, and
+ * the switch that pauses everything. Written by user space but for
+ * blind_bans, which the first ban sets.
+ */
+struct gate {
+	__u32 allow_addrs;
+	__u32 allow_nets;
+	__u32 deny_addrs;
+	__u32 deny_nets;
+	__u32 bans;
+	__u32 blind_bans;
+	__u64 pause_until; /* boot time, ns; 0: not paused */
+};
+
+/* Identity of the pinned state. */
+struct meta {
+	__u32 layout;
+	__u32 alert_score; /* the settings in force, for commands that only read */
+	__u32 ban_score;
+	__u32 ipv6_prefix;
+	__u64 decay_ms;
+	__u64 ban_ns;
+	__u64 seed;  /* of every hash, so that adopted entries keep their meaning */
+	__u64 netns; /* inode of the network namespace it protects */
+};
+
+enum iface_flags {
+	IFACE_GENERIC = 1,
+	IFACE_MONITOR = 2,
+	IFACE_FRAGS = 4, /* takes packets of several buffers */
+};
+
+/* One protected interface, by slot; ifindex 0: free. */
+struct iface {
+	__u32 ifindex;
+	enum iface_flags flags;
+	__u64 since; /* boot time, ns */
+	__u8 name[16];
+};
+
+enum list_flags {
+	LIST_LISTED = 1,
+	LIST_WATCH = 2,
+};
+
+_Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
+_Static_assert(sizeof(struct probe) == 8, "one load reads a probe");
+_Static_assert(sizeof(struct source) == 80 + PROBE_SLOTS * 8, "no hidden padding");
+_Static_assert(sizeof(struct ban) == 40, "no hidden padding");
+_Static_assert(sizeof(struct event) == 136, "user space rejects any other length");
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_SCORE_H
+#define DENMAP_SCORE_H
+
+#include "classify.h"
+#include "filter.h"
+
+#define TIME_BITS 40
+#define TIME_MASK ((1ULL << TIME_BITS) - 1)
+#define CAS_TRIES 8
+
+/* What a source is like before its first probe. */
+static const struct source blank_source = {};
+
+/* The points left of a score word; moves *since to the last whole decay. */
+static __always_inline __u32 decayed(__u64 word, __u64 now_ms, __u64 *since)
+{
+	__u64 points = word >> TIME_BITS, then = word & TIME_MASK, lost;
+
+	*since = now_ms;
+	if (now_ms <= then)
+		return points;
+	lost = (now_ms - then) / decay_ms;
+	if (lost >= points)
+		return 0;
+	*since = then + lost * decay_ms;
+	return points - lost;
+}
+
+static __always_inline __u32 points_of(__u64 word, __u64 now)
+{
+	__u64 since;
+
+	return decayed(word, now / 1000000, &since);
+}
+
+/* Adds points and returns what they were added to: of many packets at once
+ * exactly one sees the score cross a threshold. The score stops at limit, so
+ * that a long scan is forgotten in finite time.
+ */
+__noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
+{
+	if (!word)
+		return 0;
+	for (int i = 0; i < CAS_TRIES; i++) {
+		__u64 since, old = *(volatile __u64 *)word;
+		__u32 before = decayed(old, now / 1000000, &since);
+		__u64 after = before + points < limit ? before + points : limit;
+
+		if (__sync_bool_compare_and_swap(word, old, after << TIME_BITS | since))
+			return before;
+	}
+	/* Crowded out eight times: add without decay rather than not at all. */
+	return __sync_fetch_and_add(word, (__u64)points << TIME_BITS) >> TIME_BITS;
+}
+
+static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
+{
+	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
+}
+
+__noinline int remembers(struct source *s, __u32 print)
+{
+	__u32 n;
+
+	if (!s)
+		return 0;
+	n = s->counted < PROBE_SLOTS ? s->counted : PROBE_SLOTS;
+	for (__u32 i = 0; i < PROBE_SLOTS; i++) {
+		if (i >= n)
+			return 0;
+		if (s->probes[i].print == print)
+			return 1;
+	}
+	return 0;
+}
+
+/* Back at zero, or through with a ban: forgotten, ports and all. */
+static __always_inline int is_over(const struct source *s, __u64 now)
+{
+	if (s->banned_until)
+		return now >= s->banned_until;
+	return !points_of(s->score, now) && !points_of(s->udp_score, now);
+}
+
+/* Counted before, and not yet forgotten. */
+__noinline int is_repeated(struct suspect *x)
+{
+	struct source *s;
+
+	if (!x)
+		return 0;
+	s = bpf_map_lookup_elem(&sources, &x->key);
+	if (!s)
+		return is_noted(&x->key, x->probe.print, x->now);
+	return remembers(s, x->probe.print) && !is_over(s, x->now);
+}
+
+static __always_inline void begin(struct source *s, const struct suspect *x, __u64 first)
+{
+	s->score = 0;
+	s->udp_score = 0;
+	s->first = first;
+	s->banned_until = 0;
+	__builtin_memcpy(s->addr, x->p.src, sizeof(s->addr));
+	s->kinds = 0;
+	s->flags = 0;
+	s->counted = 0;
+	s->ifindex = x->ifindex;
+	__builtin_memset(s->tools, 0, sizeof(s->tools));
+}
+
+static __always_inline void remember(struct source *s, const struct probe *probe)
+{
+	__u32 slot = __sync_fetch_and_add(&s->counted, 1) & (PROBE_SLOTS - 1);
+
+	s->probes[slot] = *probe;
+	__sync_fetch_and_or(&s->kinds, 1U << (probe->kind & 31));
+}
+
+static __always_inline void note_tool(struct source *s, __u8 tool)
+{
+	__u8 *votes = &s->tools[tool & (TOOL_SLOTS - 1)];
+
+	if (*votes < 255)
+		(*votes)++;
+}
+
+static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+/* The source's entry with this failure noted, NULL while one failure is
+ * all there is. *widened: this packet brought a second address of the
+ * prefix into the evidence.
+ */
+static __always_inline struct source *note_failure(const struct suspect *x, __u32 *widened)
+{
+	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
+	struct first_failure before = {};
+	__u64 first;
+
+	*widened = 0;
+	if (!s) {
+		/* Thresholds as low as one probe leave no time for the filter. */
+		if (x->probe.points < alert_score &&
+		    note_first(&x->key, &x->probe, x->now, &before) != FIRST_SECOND)
+			return NULL;
+		bpf_map_update_elem(&sources, &x->key, &blank_source, BPF_NOEXIST);
+		s = bpf_map_lookup_elem(&sources, &x->key);
+		if (!s) {
+			count(LOST_SOURCE);
+			return NULL;
+		}
+	}
+	first = x->now - before.age_ms * 1000000;
+	if (is_over(s, x->now))
+		begin(s, x, first);
+	if (before.probe.points) {
+		remember(s, &before.probe);
+		add_points(&s->score, before.probe.points, ban_score * 2, first);
+	}
+	if (!same_address(s->addr, x->p.src))
+		*widened = !(__sync_fetch_and_or(&s->flags, SOURCE_MANY) & SOURCE_MANY);
+	remember(s, &x->probe);
+	note_tool(s, x->g.tool);
+	s->last = x->now;
+	return s;
+}
+
+#endif

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"denmap/bpf"
+)
+
+// Hook chooses where in the receive path the program runs.
+type Hook string
+
+// The hooks. HookAuto tries native first.
+const (
+	HookAuto    Hook = "auto"
+	HookNative  Hook = "native"
+	HookGeneric Hook = "generic"
+)
+
+// AttachOptions of one interface.
+type AttachOptions struct {
+	Hook    Hook
+	Monitor bool // detect and report, never ban
+}
+
+// Interface is one protected interface.
+type Interface struct {
+	Name      string
+	Index     int
+	Hook      Hook // HookNative or HookGeneric
+	Monitor   bool
+	Frags     bool // takes packets of several buffers (jumbo frames)
+	Since     time.Time
+	Fallback  string // why not native, when auto chose generic
+	Unchanged bool   // it was protected like this already
+}
+
+// attachment is what the Kernel holds of an interface.
+type attachment struct {
+	iface Interface
+	flow  flow
+	link  link.Link
+}
+
+func (k *Kernel) linkPin(index int) string {
+	return filepath.Join(k.dir, linksDir, strconv.Itoa(index))
+}
+
+// Attach protects the named interface, or brings an attached one up to
+// date: the program is replaced atomically, and no packet goes unseen.
+// Errors: ErrNoInterface, ErrForeignXDP.
+func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
+	dev, err := netlink.LinkByName(name)
+	if err != nil {
+		var missing netlink.LinkNotFoundError
+		if errors.As(err, &missing) {
+			return Interface{}, fmt.Errorf("attach to %q: %w", name, ErrNoInterface)
+		}
+		return Interface{}, fmt.Errorf("look up %q: %w", name, err)
+	}
+	attrs := dev.Attrs()
+	f := flow{monitor: o.Monitor}
+	if f.ethernet, err = isEthernet(attrs.EncapType); err != nil {
+		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
+	}
+	copy(f.mac[:], attrs.HardwareAddr)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a := k.attached[attrs.Index]; a != nil {
+		if stillThere(attrs, a) && (o.Hook == HookAuto || o.Hook == a.iface.Hook) {
+			return k.refresh(a, name, f)
+		}
+		if err := k.detach(a); err != nil {
+			return Interface{}, err
+		}
+	}
+	if attrs.Xdp != nil && attrs.Xdp.Attached {
+		return Interface{}, fmt.Errorf("attach to %q: %w: %s", name, ErrForeignXDP, programName(attrs.Xdp.ProgId))
+	}
+	return k.attachNew(attrs, f, o)
+}
+
+// isEthernet says how frames of a device begin, by its ARPHRD type.
+func isEthernet(encap string) (bool, error) {
+	switch encap {
+	case "ether", "loopback":
+		return true, nil
+	case "none", "rawip", "ppp": // tun, wireguard, cellular modems, PPP: IP at once
+		return false, nil
+	}
+	return false, fmt.Errorf("link type %q is not supported: attach to the interface below it", encap)
+}
+
+// stillThere reports whether the program on the device is the one attached.
+func stillThere(attrs *netlink.LinkAttrs, a *attachment) bool {
+	info, err := a.link.Info()
+	return err == nil && attrs.Xdp != nil && attrs.Xdp.Attached && uint32(info.Program) == attrs.Xdp.ProgId
+}
+
+// refresh follows a rename, a new MAC address, another mode.
+func (k *Kernel) refresh(a *attachment, name string, f flow) (Interface, error) {
+	f.slot = a.flow.slot
+	before := *a
+	a.iface.Unchanged = a.flow == f && a.iface.Name == name
+	a.flow, a.iface.Name, a.iface.Monitor = f, name, f.monitor
+	if err := k.replace(a); err != nil {
+		*a = before
+		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
+	}
+	return a.iface, k.writeSlot(a)
+}
+
+// replace swaps the attached program for one with the present settings.
+func (k *Kernel) replace(a *attachment) error {
+	prog, err := k.loadProgram(a.flow, a.iface.Frags)
+	if err != nil {
+		return err
+	}
+	defer prog.Close()
+	if err := a.link.Update(prog); err != nil {
+		return fmt.Errorf("replace program: %w", err)
+	}
+	return nil
+}
+
+func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_ Interface, err error) {
+	if f.slot, err = k.freeSlot(); err != nil {
+		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
+	}
+	a := &attachment{
+		flow:  f,
+		iface: Interface{Name: attrs.Name, Index: attrs.Index, Monitor: f.monitor, Since: time.Now()},
+	}
+	if err := k.clearCounters(f.slot); err != nil {
+		return Interface{}, err
+	}
+	prog, err := k.loadEither(a)
+	if err != nil {
+		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
+	}
+	defer prog.Close()
+	if err := a.attachLink(prog, o.Hook); err != nil {
+		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
+	}
+	pin := k.linkPin(attrs.Index)
+	// A pin of that index belongs to a device that is gone.
+	if err := os.Remove(pin); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Interface{}, errors.Join(fmt.Errorf("replace link pin: %w", err), a.link.Close())
+	}
+	if err := a.link.Pin(pin); err != nil {
+		return Interface{}, errors.Join(fmt.Errorf("pin link of %q: %w", attrs.Name, err), a.link.Close())
+	}
+	k.attached[attrs.Index] = a
+	return a.iface, k.writeSlot(a)
+}
+
+// loadEither loads the program for packets of several buffers, or without
+// on kernels before 5.18.
+func (k *Kernel) loadEither(a *attachment) (*ebpf.Program, error) {
+	prog, err := k.loadProgram(a.flow, true)
+	if err == nil {
+		a.iface.Frags = true
+		return prog, nil
+	}
+	prog, second := k.loadProgram(a.flow, false)
+	if second != nil {
+		return nil, err
+	}
+	return prog, nil
+}
+
+func (a *attachment) attachLink(prog *ebpf.Program, hook Hook) (err error) {
+	modes := map[Hook][]link.XDPAttachFlags{
+		HookAuto:    {link.XDPDriverMode, link.XDPGenericMode},
+		HookNative:  {link.XDPDriverMode},
+		HookGeneric: {link.XDPGenericMode},
+	}[hook]
+	for _, mode := range modes {
+		a.link, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: a.iface.Index, Flags: mode})
+		if err == nil {
+			a.iface.Hook = HookNative
+			if mode == link.XDPGenericMode {
+				a.iface.Hook = HookGeneric
+			}
+			return nil
+		}
+		a.iface.Fallback = err.Error()
+	}
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%w: %w", ErrForeignXDP, err)
+	}
+	return fmt.Errorf("attach %s XDP: %w", hook, err)
+}
+
+// programName describes somebody else's program.
+func programName(id uint32) string {
+	prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+	if err != nil {
+		return fmt.Sprintf("id %d", id)
+	}
+	defer prog.Close()
+	info, err := prog.Info()
+	if err != nil || info.Name == "" {
+		return fmt.Sprintf("id %d", id)
+	}
+	return fmt.Sprintf("%q, id %d", info.Name, id)
+}
+
+// Detach takes the program off the interface with this index.
+func (k *Kernel) Detach(index int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a := k.attached[index]
+	if a == nil {
+		return nil
+	}
+	return k.detach(a)
+}
+
+func (k *Kernel) detach(a *attachment) error {
+	err := errors.Join(detachLink(a.link), a.link.Close())
+	if rm := os.Remove(k.linkPin(a.iface.Index)); rm != nil && !errors.Is(rm, os.ErrNotExist) {
+		err = errors.Join(err, fmt.Errorf("remove link pin: %w", rm))
+	}
+	delete(k.attached, a.iface.Index)
+	return errors.Join(err, k.putSlot(a.flow.slot, bpf.ScanIface{}))
+}
+
+// isGone reports whether an error only says that the device is no more.
+func isGone(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOLINK) || errors.Is(err, unix.EINVAL)
+}
+
+func cString(b []uint8) string {
+	name, _, _ := bytes.Cut(b, []byte{0})
+	return string(name)
+}

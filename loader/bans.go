@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+
+	"denmap/bpf"
+	"denmap/userspace/event"
+)
+
+// banTable returns the table that bans of a grade live in: blind ones have
+// their own, so that forged sources cannot crowd out the rest.
+func (s *State) banTable(grade event.Grade) *ebpf.Map {
+	if grade == event.Blind {
+		return s.maps["blind_bans"]
+	}
+	return s.maps["bans"]
+}
+
+// Bans returns every ban in force.
+func (s *State) Bans() ([]event.Ban, error) {
+	now := readClock()
+	var out []event.Ban
+	for _, table := range []string{"bans", "blind_bans"} {
+		var key bpf.ScanPrefix
+		var ban bpf.ScanBan
+		it := s.maps[table].Iterate()
+		for it.Next(&key, &ban) {
+			if ban.Until > now.boot {
+				out = append(out, banFrom(key, ban, now))
+			}
+		}
+		if err := it.Err(); err != nil {
+			return out, fmt.Errorf("read %s: %w", table, err)
+		}
+	}
+	return out, nil
+}
+
+func banFrom(key bpf.ScanPrefix, ban bpf.ScanBan, now clock) event.Ban {
+	return event.Ban{
+		Source:  prefixFrom(key),
+		Grade:   event.Grade(ban.Grade),
+		Since:   now.time(ban.Since),
+		Until:   now.time(ban.Until),
+		Dropped: ban.Dropped,
+	}
+}
+
+// Ban returns the ban of exactly this source, also one that has ended but
+// is still in the table: its counter is then final.
+func (s *State) Ban(source netip.Prefix) (event.Ban, bool, error) {
+	keys, err := s.banKeys(source)
+	if err != nil {
+		return event.Ban{}, false, err
+	}
+	for _, key := range keys {
+		for _, table := range []string{"bans", "blind_bans"} {
+			var ban bpf.ScanBan
+			err := s.maps[table].Lookup(key, &ban)
+			if err == nil {
+				return banFrom(key, ban, readClock()), true, nil
+			}
+			if !notFound(err) {
+				return event.Ban{}, false, fmt.Errorf("read ban of %s: %w", source, err)
+			}
+		}
+	}
+	return event.Ban{}, false, nil
+}
+
+// AddBan puts a ban in force, replacing one of the same source and grade.
+// A zero Until has no end. The table of manual and proven bans refuses an
+// entry when it is full.
+func (s *State) AddBan(ban event.Ban) error {
+	if ban.Source.Addr().Is6() && ban.Source.Addr().IsLinkLocalUnicast() {
+		return fmt.Errorf("ban %s: a link-local address means nothing without its interface", ban.Source)
+	}
+	now := readClock()
+	value := bpf.ScanBan{
+		Since:   now.boot,
+		Until:   now.bootNS(ban.Until),
+		Dropped: ban.Dropped,
+		Grade:   bpf.ScanBanGrade(ban.Grade),
+	}
+	if !ban.Since.IsZero() {
+		value.Since = now.bootNS(ban.Since)
+	}
+	if err := s.banTable(ban.Grade).Put(prefixKey(ban.Source), value); err != nil {
+		return fmt.Errorf("ban %s: %w", ban.Source, err)
+	}
+	return s.setGate(func(g *bpf.ScanGate) {
+		if ban.Grade == event.Blind {
+			g.BlindBans = 1
+		} else {
+			g.Bans = 1
+		}
+	})
+}
+
+// RemoveBan lifts every ban of exactly this source and forgets its score.
+// It reports whether there was one.
+func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
+	keys, err := s.banKeys(source)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	for _, key := range keys {
+		for _, table := range []string{"bans", "blind_bans"} {
+			err := s.maps[table].Delete(key)
+			if err != nil && !notFound(err) {
+				return found, fmt.Errorf("unban %s: %w", source, err)
+			}
+			found = found || err == nil
+		}
+	}
+	return found, s.forget(source)
+}
+
+// DropExpired removes the bans that have ended, so that their slots are
+// free, and returns them.
+func (s *State) DropExpired() ([]event.Ban, error) {
+	now := readClock()
+	var ended []event.Ban
+	for _, table := range []string{"bans", "blind_bans"} {
+		var key bpf.ScanPrefix
+		var ban bpf.ScanBan
+		var keys []bpf.ScanPrefix
+		it := s.maps[table].Iterate()
+		for it.Next(&key, &ban) {
+			if ban.Until <= now.boot {
+				keys = append(keys, key)
+				ended = append(ended, banFrom(key, ban, now))
+			}
+		}
+		if err := it.Err(); err != nil {
+			return ended, fmt.Errorf("read %s: %w", table, err)
+		}
+		for _, key := range keys {
+			if err := s.maps[table].Delete(key); err != nil && !notFound(err) {
+				return ended, fmt.Errorf("drop ended ban: %w", err)
+			}
+		}
+	}
+	return ended, nil
+}
+
+// banKeys returns the keys that source may stand under: itself or, for a
+// link-local address, itself on every interface.
+func (s *State) banKeys(source netip.Prefix) ([]bpf.ScanPrefix, error) {
+	if !source.Addr().Is6() || !source.Addr().IsLinkLocalUnicast() {
+		return []bpf.ScanPrefix{prefixKey(source)}, nil
+	}
+	ifaces, err := s.slots()
+	if err != nil {
+		return nil, err
+	}
+	var keys []bpf.ScanPrefix
+	for _, iface := range ifaces {
+		keys = append(keys, addrKey(source.Addr(), int(iface.Ifindex)))
+	}
+	return keys, nil
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"fmt"
+
+	"denmap/bpf"
+)
+
+const reasons = int(bpf.ScanReasonREASONS)
+
+// reasonNames are the names of enum reason, in its order. The first word
+// of each pair is the verdict; "lost" counts no packet.
+var reasonNames = [reasons][2]string{
+	{"pass", "established"}, {"pass", "not-ip"}, {"pass", "other-protocol"},
+	{"pass", "later-fragment"}, {"pass", "not-unicast"}, {"pass", "essential"},
+	{"pass", "paused"}, {"pass", "allowed"}, {"pass", "backscatter"}, {"pass", "open"},
+	{"pass", "foreign"}, {"pass", "ignored-port"}, {"pass", "service-gone"},
+	{"pass", "repeated"}, {"pass", "counted"}, {"pass", "spared"},
+	{"pass", "short-ethernet"}, {"pass", "bad-vlan"}, {"pass", "bad-ipv4"},
+	{"pass", "bad-ipv6"}, {"pass", "bad-tcp"}, {"pass", "bad-icmp"},
+	{"drop", "denied"}, {"drop", "banned"}, {"drop", "crossed"}, {"drop", "crafted"},
+	{"lost", "event"}, {"lost", "source"}, {"lost", "ban"},
+}
+
+// Counter is one row of an interface's counters.
+type Counter struct {
+	Interface string
+	Verdict   string // "pass", "drop" or "lost"
+	Reason    string
+	Count     uint64 // packets since the interface was attached
+}
+
+// Counters returns the counters of every protected interface, zeros
+// included.
+func (s *State) Counters() ([]Counter, error) {
+	slots, err := s.slots()
+	if err != nil {
+		return nil, err
+	}
+	var out []Counter
+	for slot := range ifaceSlots {
+		iface, ok := slots[slot]
+		if !ok {
+			continue
+		}
+		for r, name := range reasonNames {
+			var perCPU []uint64
+			if err := s.maps["counters"].Lookup(uint32(slot*reasons+r), &perCPU); err != nil {
+				return nil, fmt.Errorf("read counters: %w", err)
+			}
+			c := Counter{Interface: cString(iface.Name[:]), Verdict: name[0], Reason: name[1]}
+			for _, n := range perCPU {
+				c.Count += n
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// clearCounters makes a slot that another interface used start at zero.
+func (k *Kernel) clearCounters(slot int) error {
+	cpus, err := possibleCPUs()
+	if err != nil {
+		return err
+	}
+	zero := make([]uint64, cpus)
+	for r := range reasons {
+		if err := k.maps["counters"].Put(uint32(slot*reasons+r), zero); err != nil {
+			return fmt.Errorf("clear counters: %w", err)
+		}
+	}
+	return nil
+}
+
+// Fill is how full one table is.
+type Fill struct {
+	Table    string
+	Entries  int
+	Capacity int
+	Bytes    uint64 // kernel memory, as the kernel accounts it
+}
+
+// Fills returns the fill of the tables that grow.
+func (s *State) Fills() ([]Fill, error) {
+	var out []Fill
+	for _, name := range []string{"sources", "blind_bans", "bans", "allow_addrs", "allow_nets", "deny_addrs", "deny_nets", "own_addrs", "protected"} {
+		m := s.maps[name]
+		info, err := m.Info()
+		if err != nil {
+			return nil, fmt.Errorf("inspect %s: %w", name, err)
+		}
+		f := Fill{Table: name, Capacity: int(m.MaxEntries())}
+		if mem, ok := info.Memlock(); ok {
+			f.Bytes = mem
+		}
+		if f.Entries, err = countEntries(m); err != nil {
+			return nil, fmt.Errorf("count %s: %w", name, err)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"denmap/bpf"
+	"denmap/userspace/event"
+)
+
+const eventSize = int(unsafe.Sizeof(bpf.ScanEvent{}))
+
+// Run reads the program's events and hands each to sink, in order, until
+// ctx ends; that is no error. sink must not block for long: when the ring
+// is full the program counts what it could not say, and goes on dropping.
+func (k *Kernel) Run(ctx context.Context, sink func(event.Detection)) error {
+	r, err := ringbuf.NewReader(k.maps["events"])
+	if err != nil {
+		return fmt.Errorf("open ring buffer: %w", err)
+	}
+	defer r.Close()
+	stop := context.AfterFunc(ctx, func() { r.Close() })
+	defer stop()
+	var rec ringbuf.Record
+	for {
+		err := r.ReadInto(&rec)
+		if errors.Is(err, os.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read ring buffer: %w", err)
+		}
+		d, err := decode(rec.RawSample)
+		if err != nil {
+			return err
+		}
+		d.Interface = k.nameOf(d.IfIndex)
+		sink(d)
+	}
+}
+
+// decode copies a record into its struct: the ring promises no alignment.
+func decode(raw []byte) (event.Detection, error) {
+	if len(raw) != eventSize {
+		return event.Detection{}, fmt.Errorf("decode event: %d bytes, expected %d", len(raw), eventSize)
+	}
+	var e bpf.ScanEvent
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&e)), eventSize), raw)
+	return detectionFrom(&e, readClock()), nil
+}
+
+func detectionFrom(e *bpf.ScanEvent, now clock) event.Detection {
+	d := event.Detection{
+		Verdict:     event.Verdict(e.Type),
+		Time:        now.time(e.Time),
+		First:       now.time(e.First),
+		Source:      prefixFrom(e.Source),
+		Destination: addrFrom(e.Dst),
+		IfIndex:     int(e.Ifindex),
+		Kinds:       event.Kinds(e.Kinds),
+		Transport:   transport(e.Protocol),
+		Score:       int(e.Score),
+		Threshold:   int(e.Threshold),
+		Distinct:    int(e.Distinct),
+		Grade:       event.Grade(e.Grade),
+		Protected:   e.Flags&bpf.ScanEventFlagsEVENT_PROTECTED != 0,
+		Watched:     e.Flags&bpf.ScanEventFlagsEVENT_WATCHED != 0,
+		BanUntil:    now.time(e.Until),
+	}
+	d.Tool, d.Confidence = toolOf(e.Tools)
+	for _, p := range e.Ports[:min(int(e.Distinct), len(e.Ports))] {
+		var b [2]byte
+		binary.NativeEndian.PutUint16(b[:], p)
+		d.Ports = append(d.Ports, binary.BigEndian.Uint16(b[:]))
+	}
+	return d
+}
+
+func transport(protocol uint32) string {
+	switch protocol {
+	case unix.IPPROTO_TCP:
+		return "tcp"
+	case unix.IPPROTO_UDP:
+		return "udp"
+	case unix.IPPROTO_SCTP:
+		return "sctp"
+	}
+	return ""
+}
+
+func possibleCPUs() (int, error) {
+	n, err := ebpf.PossibleCPU()
+	if err != nil {
+		return 0, fmt.Errorf("count CPUs: %w", err)
+	}
+	return n, nil
+}
+
+// countEntries walks the keys of m.
+func countEntries(m *ebpf.Map) (int, error) {
+	var key bpf.ScanPrefix
+	n := 0
+	for err := m.NextKey(nil, &key); ; err = m.NextKey(&key, &key) {
+		if notFound(err) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+}

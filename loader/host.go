@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/cilium/ebpf"
+
+	"denmap/bpf"
+)
+
+// Host is what the program must know of the machine it protects.
+type Host struct {
+	Own       []netip.Addr   // all local unicast addresses
+	OnLink    []netip.Prefix // directly connected IPv6 prefixes
+	Protected []netip.Addr   // never banned automatically
+}
+
+// SetHost brings the program's view of the host up to date, by difference.
+// The zone of a link-local address is its interface index in decimal.
+func (s *State) SetHost(h Host) error {
+	onlink := make(map[bpf.ScanPrefix]struct{})
+	for _, p := range h.OnLink {
+		if p.Addr().Is6() {
+			onlink[prefixKey(p.Masked())] = struct{}{}
+		}
+	}
+	own, err := hostKeys(h.Own)
+	if err != nil {
+		return err
+	}
+	protected, err := hostKeys(h.Protected)
+	if err != nil {
+		return err
+	}
+	for name, want := range map[string]map[bpf.ScanPrefix]struct{}{
+		"own_addrs": own, "protected": protected, "onlink": onlink,
+	} {
+		if err := syncSet(s.maps[name], want); err != nil {
+			return fmt.Errorf("update %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Protected reports whether addr is never banned automatically.
+func (s *State) Protected(addr netip.Addr) (bool, error) {
+	var v uint32
+	err := s.maps["protected"].Lookup(addrKey(addr, zoneIndex(addr)), &v)
+	if err != nil && !notFound(err) {
+		return false, fmt.Errorf("look up %s among protected addresses: %w", addr, err)
+	}
+	return err == nil, nil
+}
+
+func hostKeys(addrs []netip.Addr) (map[bpf.ScanPrefix]struct{}, error) {
+	keys := make(map[bpf.ScanPrefix]struct{}, len(addrs))
+	for _, a := range addrs {
+		if a.Zone() != "" && zoneIndex(a) == 0 {
+			return nil, fmt.Errorf("set host address %q: the zone is not an interface index", a)
+		}
+		keys[addrKey(a.WithZone(""), zoneIndex(a))] = struct{}{}
+	}
+	return keys, nil
+}
+
+func zoneIndex(a netip.Addr) int {
+	index, err := strconv.Atoi(a.Zone())
+	if err != nil {
+		return 0
+	}
+	return index
+}
+
+// syncSet makes the keys of m equal to want.
+func syncSet(m *ebpf.Map, want map[bpf.ScanPrefix]struct{}) error {
+	var key bpf.ScanPrefix
+	var value uint32
+	var gone []bpf.ScanPrefix
+	missing := make(map[bpf.ScanPrefix]struct{}, len(want))
+	for k := range want {
+		missing[k] = struct{}{}
+	}
+	it := m.Iterate()
+	for it.Next(&key, &value) {
+		if _, ok := want[key]; !ok {
+			gone = append(gone, key)
+		}
+		delete(missing, key)
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	for k := range missing {
+		if err := m.Put(k, uint32(1)); err != nil {
+			return err
+		}
+	}
+	for _, k := range gone {
+		if err := m.Delete(k); err != nil && !notFound(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+
+	"denmap/bpf"
+)
+
+// Options of Open.
+type Options struct {
+	Dir      string // pin directory; its parent is or becomes a BPF file system
+	Settings Settings
+}
+
+// Kernel is the daemon's exclusive hold on the kernel state.
+type Kernel struct {
+	*State
+	adopted bool
+	seed    uint64
+	lock    *os.File
+
+	mu       sync.Mutex // guards what follows
+	settings Settings
+	attached map[int]*attachment // by interface index
+}
+
+// Open adopts the state pinned at o.Dir, or creates it. Nothing is attached
+// yet, and what an earlier daemon left attached goes on dropping. Errors:
+// ErrRunning, ErrLayout.
+func Open(o Options) (_ *Kernel, err error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("lift locked-memory limit: %w", err)
+	}
+	if err := mountBPFFS(filepath.Dir(o.Dir)); err != nil {
+		return nil, err
+	}
+	if err := removeLeftovers(o.Dir); err != nil {
+		return nil, err
+	}
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded program: %w", err)
+	}
+	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment)}
+	var maps map[string]*ebpf.Map
+	k.lock, err = lockDir(o.Dir)
+	switch {
+	case err == nil:
+		k.adopted = true
+		maps, err = openMaps(o.Dir, spec)
+	case errors.Is(err, fs.ErrNotExist):
+		maps, k.lock, err = createMaps(o.Dir, spec)
+	}
+	if err != nil {
+		if k.lock != nil {
+			k.lock.Close()
+		}
+		return nil, err
+	}
+	k.State = &State{dir: o.Dir, maps: maps}
+	if err := k.identify(); err != nil {
+		return nil, errors.Join(err, k.release())
+	}
+	if err := k.adoptLinks(); err != nil {
+		return nil, errors.Join(err, k.release())
+	}
+	return k, nil
+}
+
+// Adopted reports whether the state of an earlier daemon was found.
+func (k *Kernel) Adopted() bool { return k.adopted }
+
+// identify checks that the state belongs to this network namespace and
+// publishes the settings for other commands.
+func (k *Kernel) identify() error {
+	meta, err := readMeta(k.maps["metas"])
+	if err != nil {
+		return err
+	}
+	netns, err := currentNetns()
+	if err != nil {
+		return err
+	}
+	if meta.Netns != netns {
+		return fmt.Errorf("open %q: it protects another network namespace (inode %d, this is %d)", k.dir, meta.Netns, netns)
+	}
+	k.seed = meta.Seed
+	return k.publish()
+}
+
+func (k *Kernel) publish() error {
+	meta, err := readMeta(k.maps["metas"])
+	if err != nil {
+		return err
+	}
+	meta.AlertScore = uint32(k.settings.AlertScore)
+	meta.BanScore = uint32(k.settings.BanScore)
+	meta.Ipv6Prefix = uint32(k.settings.IPv6Prefix)
+	meta.DecayMs = uint64(k.settings.Decay.Milliseconds())
+	meta.BanNs = uint64(k.settings.BanDuration)
+	if err := k.maps["metas"].Put(uint32(0), meta); err != nil {
+		return fmt.Errorf("publish settings: %w", err)
+	}
+	return nil
+}
+
+// Reconfigure puts new settings in force on every interface, each by one
+// atomic replacement of its program. On an error the interfaces that were
+// not reached keep the old settings, and so does the Kernel.
+func (k *Kernel) Reconfigure(s Settings) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old := k.settings
+	k.settings = s
+	for _, a := range k.attached {
+		if err := k.replace(a); err != nil {
+			k.settings = old
+			return fmt.Errorf("reconfigure %q: %w", a.iface.Name, err)
+		}
+	}
+	return k.publish()
+}
+
+// Close ends the daemon's hold. With keep, programs, links and maps stay
+// and the kernel goes on dropping; without, everything is detached and
+// unpinned. It may be called twice.
+func (k *Kernel) Close(keep bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lock == nil {
+		return nil
+	}
+	var err error
+	if !keep {
+		for _, a := range k.attached {
+			err = errors.Join(err, k.detach(a))
+		}
+		err = errors.Join(err, removePins(k.dir))
+	}
+	return errors.Join(err, k.release())
+}
+
+func (k *Kernel) release() error {
+	for _, a := range k.attached {
+		a.link.Close()
+	}
+	k.attached = nil
+	err := errors.Join(k.State.Close(), k.lock.Close())
+	k.lock = nil
+	return err
+}
+
+// Remove detaches every program and removes every pin at dir, without
+// needing to understand the state: for `detach`, also of another layout.
+// Errors: ErrNotAttached, ErrRunning.
+func Remove(dir string) error {
+	lock, err := lockDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNotAttached
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	pins, err := filepath.Glob(filepath.Join(dir, linksDir, "*"))
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	for _, pin := range pins {
+		l, err := link.LoadPinnedLink(pin, nil)
+		if err != nil {
+			return fmt.Errorf("open link %q: %w", pin, err)
+		}
+		err = errors.Join(detachLink(l), l.Close())
+		if err != nil {
+			return err
+		}
+	}
+	return removePins(dir)
+}
+
+// detachLink takes the program off its interface at once, whoever else
+// holds the link; a link whose interface is gone has nothing to detach.
+func detachLink(l link.Link) error {
+	err := l.Detach()
+	if err != nil && !errors.Is(err, ebpf.ErrNotSupported) && !isGone(err) {
+		return fmt.Errorf("detach program: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"denmap/bpf"
+)
+
+// layoutVersion is that of bpf/scan.h. Pinned state of any other version
+// is refused.
+const layoutVersion = bpf.ScanLayoutLAYOUT_VERSION
+
+// shared returns the specs of the maps that outlive a program; the rest
+// (constants, test clock) belongs to one loaded program.
+func shared(spec *ebpf.CollectionSpec) map[string]*ebpf.MapSpec {
+	specs := make(map[string]*ebpf.MapSpec)
+	for name, m := range spec.Maps {
+		if !strings.HasPrefix(name, ".") {
+			specs[name] = m
+		}
+	}
+	return specs
+}
+
+// createMaps makes fresh maps and pins them below dir, which appears whole
+// or not at all. The returned lock is held.
+func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, lock *os.File, err error) {
+	maps := make(map[string]*ebpf.Map)
+	staging := fmt.Sprintf("%s-new-%d", dir, os.Getpid())
+	defer func() {
+		if err != nil {
+			closeMaps(maps)
+			if lock != nil {
+				err = errors.Join(err, removePins(staging), lock.Close())
+			}
+		}
+	}()
+	if err := os.Mkdir(staging, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("create pins: %w", err)
+	}
+	if lock, err = lockDir(staging); err != nil {
+		return nil, nil, err
+	}
+	for _, sub := range []string{mapsDir, linksDir} {
+		if err := os.Mkdir(filepath.Join(staging, sub), 0o700); err != nil {
+			return nil, lock, fmt.Errorf("create pins: %w", err)
+		}
+	}
+	for name, ms := range shared(spec) {
+		m, err := ebpf.NewMap(ms)
+		if err != nil {
+			return nil, lock, fmt.Errorf("create map %q: %w", name, err)
+		}
+		maps[name] = m
+		if err := m.Pin(filepath.Join(staging, mapsDir, name)); err != nil {
+			return nil, lock, fmt.Errorf("pin map %q: %w", name, err)
+		}
+	}
+	if err := writeIdentity(maps["metas"]); err != nil {
+		return nil, lock, err
+	}
+	if err := os.Rename(staging, dir); err != nil {
+		return nil, lock, fmt.Errorf("publish pins: %w", err)
+	}
+	return maps, lock, nil
+}
+
+func writeIdentity(metas *ebpf.Map) error {
+	var seed [8]byte
+	rand.Read(seed[:]) // never fails: crypto/rand
+	netns, err := currentNetns()
+	if err != nil {
+		return err
+	}
+	meta := bpf.ScanMeta{Layout: uint32(layoutVersion), Seed: binary.NativeEndian.Uint64(seed[:]), Netns: netns}
+	if err := metas.Put(uint32(0), meta); err != nil {
+		return fmt.Errorf("write identity of pinned state: %w", err)
+	}
+	return nil
+}
+
+// openMaps opens the pinned maps below dir and checks that they mean what
+// this program means by them. Errors: ErrNotAttached, ErrLayout.
+func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, err error) {
+	maps := make(map[string]*ebpf.Map)
+	defer func() {
+		if err != nil {
+			closeMaps(maps)
+		}
+	}()
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotAttached
+	}
+	for name, ms := range shared(spec) {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapsDir, name), nil)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: map %q is missing", ErrLayout, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open pinned map %q: %w", name, err)
+		}
+		maps[name] = m
+		if m.Type() != ms.Type || m.KeySize() != ms.KeySize || m.ValueSize() != ms.ValueSize {
+			return nil, fmt.Errorf("%w: map %q has other sizes", ErrLayout, name)
+		}
+	}
+	meta, err := readMeta(maps["metas"])
+	if err != nil {
+		return nil, err
+	}
+	if meta.Layout != uint32(layoutVersion) {
+		return nil, fmt.Errorf("%w: version %d, this denmap has %d", ErrLayout, meta.Layout, layoutVersion)
+	}
+	return maps, nil
+}
+
+func readMeta(metas *ebpf.Map) (meta bpf.ScanMeta, err error) {
+	if err := metas.Lookup(uint32(0), &meta); err != nil {
+		return meta, fmt.Errorf("read identity of pinned state: %w", err)
+	}
+	return meta, nil
+}
+
+func currentNetns() (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return 0, fmt.Errorf("identify network namespace: %w", err)
+	}
+	return st.Ino, nil
+}
+
+func closeMaps(maps map[string]*ebpf.Map) {
+	for _, m := range maps {
+		m.Close()
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"denmap/bpf"
+)
+
+// Settings are what the program is built with. They are folded in by the
+// verifier; Reconfigure replaces the program.
+type Settings struct {
+	AlertScore  int           // 1..32
+	BanScore    int           // AlertScore..32
+	Decay       time.Duration // at least 1 ms: the time in which a score loses a point
+	IPv6Prefix  int           // 32..128
+	DropCrafted bool
+	IgnorePorts []uint16
+	BanDuration time.Duration
+}
+
+// flow is what differs between two interfaces under the same settings.
+type flow struct {
+	slot     int
+	ethernet bool
+	mac      [6]byte
+	monitor  bool
+}
+
+// specialize writes settings into a fresh spec's constants.
+func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) error {
+	low, high, err := ephemeralPorts()
+	if err != nil {
+		return err
+	}
+	var ignored [1024]uint64
+	for _, port := range s.IgnorePorts {
+		ignored[port/64] |= 1 << (port % 64)
+	}
+	for name, value := range map[string]any{
+		bpf.ScanVarIfaceSlot:      uint32(f.slot),
+		bpf.ScanVarLinkIsEthernet: flag(f.ethernet),
+		bpf.ScanVarOwnMac:         f.mac,
+		bpf.ScanVarMonitor:        flag(f.monitor),
+		bpf.ScanVarDropCrafted:    flag(s.DropCrafted),
+		bpf.ScanVarAlertScore:     uint32(s.AlertScore),
+		bpf.ScanVarBanScore:       uint32(s.BanScore),
+		bpf.ScanVarDecayMs:        uint64(s.Decay.Milliseconds()),
+		bpf.ScanVarIpv6Prefix:     uint32(s.IPv6Prefix),
+		bpf.ScanVarBanNs:          uint64(s.BanDuration),
+		bpf.ScanVarEphemeralMin:   low,
+		bpf.ScanVarEphemeralMax:   high,
+		bpf.ScanVarHashSeed:       seed,
+		bpf.ScanVarIgnoredPorts:   ignored,
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// ephemeralPorts reads net.ipv4.ip_local_port_range of this namespace.
+func ephemeralPorts() (low, high uint16, err error) {
+	const path = "/proc/sys/net/ipv4/ip_local_port_range"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read local port range: %w", err)
+	}
+	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
+		return 0, 0, fmt.Errorf("read local port range from %q: %w", path, err)
+	}
+	return low, high, nil
+}
+
+// loadProgram loads the program for one interface on the shared maps. With
+// frags, it takes packets of several buffers.
+func (k *Kernel) loadProgram(f flow, frags bool) (*ebpf.Program, error) {
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded program: %w", err)
+	}
+	if err := specialize(spec, k.settings, f, k.seed); err != nil {
+		return nil, err
+	}
+	const fragsFlag = 1 << 5 // BPF_F_XDP_HAS_FRAGS
+	if !frags {
+		spec.Programs["scan_xdp"].Flags &^= fragsFlag
+	}
+	// Sizes come from the pinned maps: another build may have made them.
+	for name, m := range k.maps {
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: k.maps})
+	if err != nil {
+		return nil, explainLoad(err)
+	}
+	defer coll.Close()
+	return coll.DetachProgram("scan_xdp"), nil
+}
+
+// explainLoad shortens a verifier's complaint to its last line; the whole
+// log is in the wrapped error, printed with %+v.
+func explainLoad(err error) error {
+	var ve *ebpf.VerifierError
+	if errors.As(err, &ve) && len(ve.Log) > 0 {
+		return &LoadError{Summary: strings.TrimSpace(ve.Log[len(ve.Log)-1]), Verifier: ve}
+	}
+	return fmt.Errorf("load program: %w", err)
+}
+
+// LoadError is a program that the kernel refused.
+type LoadError struct {
+	Summary  string
+	Verifier *ebpf.VerifierError
+}
+
+func (e *LoadError) Error() string { return "load program: " + e.Summary }
+
+// Unwrap returns the verifier's error with the full log.
+func (e *LoadError) Unwrap() error { return e.Verifier }
