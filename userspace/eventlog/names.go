@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+
+package eventlog
+
+import (
+	"fmt"
+	"net/netip"
+
+	"denmap/userspace/event"
+)
+
+// The reverse of the String methods of package event. A name that is not
+// known, from a newer version, gives the zero value: the line stays
+// readable.
+
+func parseKinds(names []string) event.Kinds {
+	var set event.Kinds
+	for _, name := range names {
+		if k, ok := event.ParseKind(name); ok {
+			set = set.With(k)
+		}
+	}
+	return set
+}
+
+func parseTool(name string) event.Tool {
+	for t := event.ToolUnknown + 1; t.String() != event.ToolUnknown.String(); t++ {
+		if t.String() == name {
+			return t
+		}
+	}
+	return event.ToolUnknown
+}
+
+func parseConfidence(name string) event.Confidence {
+	for c := event.Medium; c <= event.High; c++ {
+		if c.String() == name {
+			return c
+		}
+	}
+	return event.Low
+}
+
+// ParseGrade returns the grade with the given log name.
+func ParseGrade(name string) (event.Grade, bool) {
+	for g := event.Blind; g <= event.Manual; g++ {
+		if g.String() == name {
+			return g, true
+		}
+	}
+	return event.Blind, false
+}
+
+func parseGrade(name string) event.Grade {
+	g, _ := ParseGrade(name)
+	return g
+}
+
+// parseSource reads an address or a prefix, without host bits and zone.
+func parseSource(text string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("source %q is no address", text)
+	}
+	a = a.WithZone("").Unmap()
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
