@@ -31,7 +31,7 @@ import (
 // stop a wrong path, such as a disk image, before it fills the memory.
 const (
 	MaxFileSize = 128 << 20 // bytes
-	MaxEntries  = 4 << 20
+	MaxEntries  = 2 << 20
 	MaxLine     = 4096 // bytes, without the line end
 )
 
