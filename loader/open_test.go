@@ -3,48 +3,168 @@
 package loader
 
 import (
+	"errors"
+	"net/netip"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"denmap/bpf"
+	"denmap/userspace/event"
 )
 
-// defaults are the settings of DESIGN.md section 7.
-func defaults() Settings {
-	return Settings{AlertScore: 4, BanScore: 8, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute}
-}
-
-// bpfDir returns a pin directory on a BPF file system of the test's own.
-func bpfDir(t testing.TB) string {
+func mustOpen(t *testing.T, dir string) *Kernel {
 	t.Helper()
-	mount := t.TempDir()
-	if err := unix.Mount("bpf", mount, "bpf", 0, "mode=0700"); err != nil {
-		t.Fatalf("mount bpffs (needs root and Linux 5.15): %v", err)
+	k, err := Open(Options{Dir: dir, Settings: defaults()})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(mount, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return filepath.Join(mount, "denmap")
+	return k
 }
 
-func TestOpen(t *testing.T) {
-	k, err := Open(Options{Dir: bpfDir(t), Settings: defaults()})
+func TestOpenAdoptsWhatWasKept(t *testing.T) {
+	dir := bpfDir(t)
+	first := mustOpen(t, dir)
+	if first.Adopted() {
+		t.Error("fresh state counts as adopted")
+	}
+	until := time.Now().Add(time.Hour)
+	want := netip.MustParsePrefix("203.0.113.7/32")
+	if err := first.AddBan(event.Ban{Source: want, Grade: event.Manual, Until: until}); err != nil {
+		t.Fatal(err)
+	}
+	seed := first.seed
+	if err := first.Close(true); err != nil {
+		t.Fatal(err)
+	}
+	second := mustOpen(t, dir)
+	defer second.Close(false)
+	if !second.Adopted() || second.seed != seed {
+		t.Errorf("adopted %v, seed %x, want true and %x", second.Adopted(), second.seed, seed)
+	}
+	bans, err := second.Bans()
+	if err != nil || len(bans) != 1 || bans[0].Source != want || bans[0].Until.Sub(until).Abs() > time.Second {
+		t.Errorf("bans after adoption: %v, %v", bans, err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := bpfDir(t)
+	k := mustOpen(t, dir)
+	if _, err := Open(Options{Dir: dir, Settings: defaults()}); !errors.Is(err, ErrRunning) {
+		t.Errorf("second daemon: %v, want ErrRunning", err)
+	}
+	if err := Remove(dir); !errors.Is(err, ErrRunning) {
+		t.Errorf("remove under a daemon: %v, want ErrRunning", err)
+	}
+	meta, err := readMeta(k.maps["metas"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := k.loadProgram(flow{ethernet: true}, true)
-	if err != nil {
-		t.Fatalf("%+v", err)
-	}
-	info, _ := p.Info()
-	n, _ := info.VerifiedInstructions()
-	t.Log(n)
-	fills, err := k.Fills()
-	t.Log(fills, err)
-	if err := k.Close(false); err != nil {
+	meta.Layout++
+	if err := k.maps["metas"].Put(uint32(0), meta); err != nil {
 		t.Fatal(err)
+	}
+	if err := k.Close(true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir, Settings: defaults()}); !errors.Is(err, ErrLayout) {
+		t.Errorf("newer layout: %v, want ErrLayout", err)
+	}
+	if _, err := OpenState(dir); !errors.Is(err, ErrLayout) {
+		t.Errorf("newer layout for a command: %v, want ErrLayout", err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir, Settings: defaults()}); err == nil || !strings.Contains(err.Error(), "others can write") {
+		t.Errorf("world-writable pins: %v", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := OpenState(dir); !errors.Is(err, ErrNotAttached) {
+		t.Errorf("after removal: %v, want ErrNotAttached", err)
+	}
+}
+
+func TestOpenClearsWhatAnAbortedStartLeft(t *testing.T) {
+	dir := bpfDir(t)
+	left := dir + "-new-1"
+	if err := os.MkdirAll(filepath.Join(left, mapsDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k := mustOpen(t, dir)
+	defer k.Close(false)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("leftover is still there: %v", err)
+	}
+}
+
+func TestCloseTwiceLeavesNothing(t *testing.T) {
+	dir := bpfDir(t)
+	k := mustOpen(t, dir)
+	for range 2 {
+		if err := k.Close(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := filepath.Glob(dir + "*"); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// The numbers of kinds, tools, grades and verdicts stand in C and in
+// package event; only this test sees both.
+func TestNamesMatchC(t *testing.T) {
+	kinds := map[event.Kind]bpf.ScanScanKind{
+		event.SYN: bpf.ScanScanKindKIND_SYN, event.Connect: bpf.ScanScanKindKIND_CONNECT,
+		event.FIN: bpf.ScanScanKindKIND_FIN, event.Xmas: bpf.ScanScanKindKIND_XMAS,
+		event.Null: bpf.ScanScanKindKIND_NULL, event.ACK: bpf.ScanScanKindKIND_ACK,
+		event.Maimon: bpf.ScanScanKindKIND_MAIMON, event.OddFlags: bpf.ScanScanKindKIND_ODD_FLAGS,
+		event.UDP: bpf.ScanScanKindKIND_UDP, event.SCTP: bpf.ScanScanKindKIND_SCTP,
+		event.IPProtocol: bpf.ScanScanKindKIND_IP_PROTOCOL, event.OSFingerprint: bpf.ScanScanKindKIND_OS_FINGERPRINT,
+		event.Fragment: bpf.ScanScanKindKIND_FRAGMENT, event.Sweep: bpf.ScanScanKindKIND_SWEEP,
+	}
+	if len(kinds) != len(event.KindNames()) {
+		t.Errorf("%d kinds compared of %d", len(kinds), len(event.KindNames()))
+	}
+	for k, c := range kinds {
+		if uint32(k) != uint32(c) {
+			t.Errorf("kind %v is %d, in C %d", k, k, c)
+		}
+	}
+	tools := map[event.Tool]bpf.ScanScanTool{
+		event.ToolUnknown: bpf.ScanScanToolTOOL_UNKNOWN, event.ToolKernel: bpf.ScanScanToolTOOL_KERNEL,
+		event.ToolRaw: bpf.ScanScanToolTOOL_RAW, event.ToolNmap: bpf.ScanScanToolTOOL_NMAP,
+		event.ToolMasscan: bpf.ScanScanToolTOOL_MASSCAN, event.ToolZmap: bpf.ScanScanToolTOOL_ZMAP,
+		event.ToolHping3: bpf.ScanScanToolTOOL_HPING3,
+	}
+	for g, c := range tools {
+		if uint32(g) != uint32(c) {
+			t.Errorf("tool %v is %d, in C %d", g, g, c)
+		}
+	}
+	for g, c := range map[event.Grade]bpf.ScanBanGrade{
+		event.Blind: bpf.ScanBanGradeGRADE_BLIND, event.Proven: bpf.ScanBanGradeGRADE_PROVEN, event.Manual: bpf.ScanBanGradeGRADE_MANUAL,
+	} {
+		if uint32(g) != uint32(c) {
+			t.Errorf("grade %v is %d, in C %d", g, g, c)
+		}
+	}
+	for v, c := range map[event.Verdict]bpf.ScanEventType{
+		event.VerdictAlert: bpf.ScanEventTypeEVENT_ALERT, event.VerdictBan: bpf.ScanEventTypeEVENT_BAN, event.VerdictWouldBan: bpf.ScanEventTypeEVENT_WOULD_BAN,
+	} {
+		if uint32(v) != uint32(c) {
+			t.Errorf("verdict %v in C %d", v, c)
+		}
+	}
+	if reasonNames[bpf.ScanReasonDROP_DENIED] != [2]string{"drop", "denied"} || reasonNames[bpf.ScanReasonLOST_BAN] != [2]string{"lost", "ban"} {
+		t.Error("reasonNames is out of step with enum reason")
 	}
 }

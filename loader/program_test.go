@@ -1,0 +1,641 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"denmap/testenv/packet"
+	"denmap/userspace/event"
+)
+
+// host returns the host's address of the source's family.
+func host(src netip.Addr) netip.Addr {
+	if src.Is4() {
+		return host4
+	}
+	return host6
+}
+
+func TestVerdicts(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	open := r.listen("198.51.100.1:0")
+	data := packet.Connect(scanner4, host4, 80)
+	data.Flags, data.Payload, data.Options = packet.ACK|packet.PSH, []byte("GET /"), packet.Timestamp
+	pureAck := data
+	pureAck.Flags, pureAck.Payload = packet.ACK, nil
+	foreign := packet.Connect(scanner4, foreign4, 80)
+	otherMAC := packet.Connect(scanner4, host4, 82)
+	otherMAC.DstMAC = [6]byte{2, 0, 0, 0, 0, 9}
+	group := packet.NmapFlags(scanner4, host4, 80, 0)
+	group.DstMAC = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	later := packet.Connect(scanner4, host4, 80)
+	later.Fragment = 0x0010
+	tagged := packet.NmapFlags(scanner4, host4, 80, packet.FIN)
+	tagged.VLANs = []uint16{0x88a8, 0x8100}
+	threeTags := tagged
+	threeTags.VLANs = []uint16{0x88a8, 0x8100, 0x8100}
+	optioned := packet.NmapFlags(scanner4, host4, 80, packet.FIN)
+	optioned.IPOptions = bytes.Repeat([]byte{1}, 40)
+	chained := packet.NmapFlags(scanner6, host6, 80, packet.FIN)
+	for range 12 {
+		chained.Extensions = append(chained.Extensions, packet.Extension{Number: 60, Body: []byte{0, 1, 4, 0, 0, 0, 0}})
+	}
+	tiny := packet.Nmap(scanner4, host4, 80)
+	tiny.Fragment = 0x2000
+	tcp := func(flags byte) packet.TCP { return packet.NmapFlags(scanner4, host4, 80, flags) }
+	arp := append(make([]byte, 12), 8, 6, 0, 1, 8, 0, 6, 4, 0, 1)
+	for _, row := range []struct {
+		name  string
+		frame []byte
+		want  string
+	}{
+		{"data segment", data.Bytes(), "pass established"},
+		{"ACK with timestamps", pureAck.Bytes(), "pass established"},
+		{"ARP", arp, "pass not-ip"},
+		{"UDP", data.IP(17, make([]byte, 8)), "pass other-protocol"},
+		{"ICMP unreachable", data.IP(1, []byte{3, 4, 0, 0, 0, 0, 0, 0}), "pass essential"},
+		{"neighbour solicitation", packet.Connect(scanner6, host6, 80).IP(58, []byte{135, 0, 0, 0}), "pass essential"},
+		{"later fragment", later.Bytes(), "pass later-fragment"},
+		{"first fragment of 8 bytes", tiny.IP(6, tiny.Bytes()[34:42]), "pass counted"},
+		{"to a group address", group.Bytes(), "pass not-unicast"},
+		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "pass open"},
+		{"nmap SYN to an open port", packet.Nmap(scanner4, host4, open).Bytes(), "drop crafted"},
+		{"SYN to another host", foreign.Bytes(), "pass foreign"},
+		{"SYN to another MAC", otherMAC.Bytes(), "pass foreign"},
+		{"SYN+ACK", tcp(packet.SYN | packet.ACK).Bytes(), "pass backscatter"},
+		{"RST", tcp(packet.RST).Bytes(), "pass backscatter"},
+		{"RST+ACK", tcp(packet.RST | packet.ACK).Bytes(), "pass backscatter"},
+		{"SYN to a closed port", packet.Connect(scanner4, host4, 81).Bytes(), "pass counted"},
+		{"the same again", packet.Connect(scanner4, host4, 81).Bytes(), "pass repeated"},
+		{"three VLAN tags", threeTags.Bytes(), "pass bad-vlan"},
+		{"FIN in QinQ", tagged.Bytes(), "drop crafted"},
+		{"FIN behind IP options", optioned.Bytes(), "drop crafted"},
+		{"FIN behind 12 extension headers", chained.Bytes(), "drop crafted"},
+		{"ACK to an ephemeral port", func() []byte {
+			p := tcp(packet.ACK)
+			p.DstPort, p.Window = 40000, 500
+			return p.Bytes()
+		}(), "pass ignored-port"},
+	} {
+		if row.want != "pass repeated" {
+			if err := r.forget(netip.PrefixFrom(scanner4, 32)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := r.verdict(row.frame); got != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestRawIPLink(t *testing.T) {
+	r := newRig(t, defaults(), flow{})
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		p := packet.NmapFlags(src, host(src), 80, 0)
+		p.Raw = true
+		// The kernel runs programs on 14 bytes and more, and calls the rest
+		// of the frame Ethernet or not as the program likes.
+		if got := r.verdict(p.Bytes()); got != "drop crafted" {
+			t.Errorf("Null probe from %s: %q", src, got)
+		}
+	}
+}
+
+// scans sends probes of each kind to distinct closed ports.
+var scans = []struct {
+	kind    event.Kind
+	tool    event.Tool
+	build   func(src, dst netip.Addr, port uint16) packet.TCP
+	crafted bool
+	points  int
+}{
+	{event.Connect, event.ToolKernel, packet.Connect, false, 1},
+	{event.SYN, event.ToolNmap, packet.Nmap, true, 2},
+	{event.SYN, event.ToolHping3, packet.Hping3, true, 2},
+	{event.FIN, event.ToolNmap, flags(packet.FIN), true, 2},
+	{event.Xmas, event.ToolNmap, flags(packet.FIN | packet.PSH | packet.URG), true, 2},
+	{event.Null, event.ToolNmap, flags(0), true, 2},
+	{event.OddFlags, event.ToolNmap, flags(packet.SYN | packet.FIN), true, 2},
+	{event.OddFlags, event.ToolNmap, flags(packet.URG), true, 2},
+	{event.OddFlags, event.ToolNmap, flags(0xff), true, 2},
+	{event.ACK, event.ToolNmap, flags(packet.ACK), false, 1},
+	{event.Maimon, event.ToolNmap, flags(packet.FIN | packet.ACK), false, 1},
+}
+
+func flags(f byte) func(src, dst netip.Addr, port uint16) packet.TCP {
+	return func(src, dst netip.Addr, port uint16) packet.TCP { return packet.NmapFlags(src, dst, port, f) }
+}
+
+func TestScansAreBannedOnTheCrossingPacket(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		for _, drop := range []bool{true, false} {
+			for i, scan := range scans {
+				t.Run(fmt.Sprintf("%v/%v/drop_crafted=%v/%d", src.BitLen(), scan.kind, drop, i), func(t *testing.T) {
+					s := defaults()
+					s.DropCrafted = drop
+					r := newRig(t, s, ethernet())
+					passed := 0
+					for port := range uint16(100) {
+						frame := scan.build(src, host(src), 1000+port).Bytes()
+						for range 2 { // a retransmission is free
+							if r.run(frame) == xdpPass {
+								passed++
+							}
+						}
+					}
+					want := 2 * (8/scan.points - 1)
+					if scan.crafted && drop {
+						want = 0
+					}
+					if passed != want {
+						t.Errorf("%d packets passed, want %d", passed, want)
+					}
+					checkEvents(t, r.drain(), src, scan.kind, scan.tool, scan.points)
+				})
+			}
+		}
+	}
+}
+
+func checkEvents(t *testing.T, got []event.Detection, src netip.Addr, kind event.Kind, tool event.Tool, points int) {
+	t.Helper()
+	if len(got) != 2 || got[0].Verdict != event.VerdictAlert || got[1].Verdict != event.VerdictBan {
+		t.Fatalf("events: %+v, want an alert and a ban", got)
+	}
+	for i, threshold := range []int{4, 8} {
+		d := got[i]
+		if d.Source != netip.PrefixFrom(src, src.BitLen()) || d.Destination != host(src) {
+			t.Errorf("event %d: source %v to %v", i, d.Source, d.Destination)
+		}
+		if names := d.Kinds.Names(); len(names) != 1 || names[0] != kind.String() {
+			t.Errorf("event %d: kinds %v, want %v", i, names, kind)
+		}
+		if d.Tool != tool {
+			t.Errorf("event %d: tool %v, want %v", i, d.Tool, tool)
+		}
+		if d.Score != threshold || d.Threshold != threshold || d.Distinct != threshold/points {
+			t.Errorf("event %d: score %d of %d, %d ports", i, d.Score, d.Threshold, d.Distinct)
+		}
+		if len(d.Ports) != d.Distinct || d.Ports[0] != uint16(1000+d.Distinct-1) {
+			t.Errorf("event %d: ports %v", i, d.Ports)
+		}
+		if d.Transport != "tcp" {
+			t.Errorf("event %d: transport %q", i, d.Transport)
+		}
+	}
+	if left := got[1].BanUntil.Sub(got[1].Time); left != 10*time.Minute {
+		t.Errorf("banned for %v", left)
+	}
+}
+
+func TestToolsOfOneFamily(t *testing.T) {
+	for _, row := range []struct {
+		tool  event.Tool
+		build func(src, dst netip.Addr, port uint16) packet.TCP
+	}{{event.ToolMasscan, packet.Masscan}, {event.ToolZmap, packet.Zmap2}} {
+		r := newRig(t, defaults(), ethernet())
+		for port := range uint16(4) {
+			r.run(row.build(scanner4, host4, 2000+port).Bytes())
+		}
+		got := r.drain()
+		if len(got) != 2 || got[1].Tool != row.tool || got[1].Confidence != event.High {
+			t.Errorf("%v: %+v", row.tool, got)
+		}
+	}
+}
+
+func TestBlindBanStartsNothingAndCutsNothing(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	open := r.listen("198.51.100.1:0")
+	for port := range uint16(8) {
+		r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+	}
+	data := packet.Connect(scanner4, host4, open)
+	data.Flags, data.Payload, data.Options = packet.ACK|packet.PSH, []byte("x"), packet.Timestamp
+	for _, row := range []struct {
+		name  string
+		frame []byte
+		want  string
+	}{
+		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "drop banned"},
+		{"data", data.Bytes(), "pass established"},
+		{"answer to a connection of ours", packet.NmapFlags(scanner4, host4, 40000, packet.SYN|packet.ACK).Bytes(), "pass backscatter"},
+		{"reset", packet.NmapFlags(scanner4, host4, 40000, packet.RST).Bytes(), "pass backscatter"},
+		{"bare ACK to a listener", packet.NmapFlags(scanner4, host4, open, packet.ACK).Bytes(), "pass open"},
+		{"bare ACK to nothing", packet.NmapFlags(scanner4, host4, 7, packet.ACK).Bytes(), "drop banned"},
+		{"Xmas", flags(packet.FIN|packet.PSH|packet.URG)(scanner4, host4, 9).Bytes(), "drop banned"},
+		{"fragmentation needed", data.IP(1, []byte{3, 4, 0, 0, 0, 0, 0, 0}), "pass essential"},
+	} {
+		if got := r.verdict(row.frame); got != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestBanEndsOnTimeAndScoreRestarts(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	open := r.listen("198.51.100.1:0")
+	for port := range uint16(8) {
+		r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+	}
+	again := packet.Connect(scanner4, host4, open).Bytes()
+	r.advance(10*time.Minute - time.Second)
+	if got := r.verdict(again); got != "drop banned" {
+		t.Errorf("a second before the end: %q", got)
+	}
+	r.advance(time.Second)
+	if got := r.verdict(again); got != "pass open" {
+		t.Errorf("at the end: %q", got)
+	}
+	for port := range uint16(7) {
+		if got := r.verdict(packet.Connect(scanner4, host4, 1000+port).Bytes()); got != "pass counted" {
+			t.Fatalf("probe %d after the ban: %q", port+1, got)
+		}
+	}
+}
+
+func TestScanThatGoesOnProlongsItsBan(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	open := r.listen("198.51.100.1:0")
+	for port := range uint16(8) {
+		r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+	}
+	r.drain()
+	retry, probe := packet.Connect(scanner4, host4, open).Bytes(), packet.Connect(scanner4, host4, 1008).Bytes()
+	until := func() time.Duration {
+		b, found, err := r.Ban(netip.PrefixFrom(scanner4, 32))
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		return b.Until.Sub(b.Since).Round(time.Second)
+	}
+	r.advance(5 * time.Minute)
+	r.run(retry)
+	if got := until(); got != 10*time.Minute {
+		t.Errorf("a client's retry made the ban %v", got)
+	}
+	r.advance(time.Minute)
+	r.run(probe)
+	if got := until(); got != 16*time.Minute {
+		t.Errorf("a probe after 6 minutes made the ban %v, want 16m", got)
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("prolonging sent events: %+v", got)
+	}
+}
+
+func TestSlowScanAndDecay(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		gap    time.Duration
+		banned bool
+	}{
+		{"nmap -T1", 15 * time.Second, true},
+		{"nmap -T0", 5 * time.Minute, true},
+		{"one failure in half an hour", 31 * time.Minute, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t, defaults(), ethernet())
+			start, banned := r.now, false
+			for port := range uint16(30) {
+				banned = banned || r.verdict(packet.Connect(scanner4, host4, 1000+port).Bytes()) == "drop crossed"
+				if banned {
+					break
+				}
+				r.advance(row.gap)
+			}
+			if banned != row.banned {
+				t.Errorf("banned %v, want %v", banned, row.banned)
+			}
+			if took := time.Duration(r.now - start); banned && took > time.Hour {
+				t.Errorf("banned only after %v", took)
+			}
+		})
+	}
+}
+
+func TestForgottenWithItsPorts(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	for range 5 {
+		for port := range uint16(3) {
+			r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+		}
+		src, found, err := r.Source(scanner4)
+		if err != nil || !found || src.Distinct != 3 {
+			t.Fatalf("%+v, %v, %v", src, found, err)
+		}
+		r.advance(2 * time.Hour)
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("a client's rare failures sent %+v", got)
+	}
+}
+
+func TestServiceThatIsGone(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	if got := r.verdict(packet.Connect(scanner4, host4, 8443).Bytes()); got != "pass counted" {
+		t.Fatal(got)
+	}
+	port := r.listen("198.51.100.1:0")
+	syn := packet.Connect(netip.MustParseAddr("192.0.2.9"), host4, port).Bytes()
+	if got := r.verdict(syn); got != "pass open" {
+		t.Fatal(got)
+	}
+	if err := r.maps["listened"].Put(uint32(8080), uint32(r.now/1e9)); err != nil {
+		t.Fatal(err)
+	}
+	gone := packet.Connect(scanner4, host4, 8080).Bytes()
+	if got := r.verdict(gone); got != "pass service-gone" {
+		t.Error(got)
+	}
+	r.advance(24*time.Hour + time.Second)
+	if got := r.verdict(gone); got != "pass counted" {
+		t.Errorf("a day later: %q", got)
+	}
+}
+
+func TestIPv6PrefixIsBannedFromTheSecondAddressOn(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	for port := range uint16(8) {
+		r.run(packet.Connect(scanner6, host6, 1000+port).Bytes())
+	}
+	got := r.drain()
+	if len(got) != 2 || got[1].Source.String() != "2001:db8:bad::7/128" {
+		t.Fatalf("one address: %+v", got)
+	}
+	if v := r.verdict(packet.Connect(neighbour, host6, 22).Bytes()); v != "drop crossed" {
+		t.Errorf("first failure of the second address: %q", v)
+	}
+	got = r.drain()
+	if len(got) != 1 || got[0].Source.String() != "2001:db8:bad::/64" || got[0].Verdict != event.VerdictBan {
+		t.Errorf("second address: %+v", got)
+	}
+	if v := r.verdict(packet.Connect(netip.MustParseAddr("2001:db8:bad::9"), host6, 22).Bytes()); v != "drop banned" {
+		t.Errorf("third address: %q", v)
+	}
+	if v := r.verdict(packet.Connect(netip.MustParseAddr("2001:db8:bad:1::9"), host6, 22).Bytes()); v != "pass counted" {
+		t.Errorf("next /64: %q", v)
+	}
+}
+
+func TestIPv6NeighboursAreScoredAlone(t *testing.T) {
+	for _, row := range []struct{ name, first, second string }{
+		{"on link", "2001:db8:1::7", "2001:db8:1::8"},
+		{"link-local", "fe80::7", "fe80::8"},
+		{"NAT64", "64:ff9b::203.0.113.7", "64:ff9b::203.0.113.8"},
+	} {
+		r := newRig(t, defaults(), ethernet())
+		if err := r.SetHost(Host{Own: []netip.Addr{host6}, OnLink: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}}); err != nil {
+			t.Fatal(err)
+		}
+		first, second := netip.MustParseAddr(row.first), netip.MustParseAddr(row.second)
+		for port := range uint16(8) {
+			r.run(packet.Connect(first, host6, 1000+port).Bytes())
+		}
+		got := r.drain()
+		if len(got) != 2 || got[1].Source != netip.PrefixFrom(first, 128) {
+			t.Errorf("%s: %+v", row.name, got)
+		}
+		if v := r.verdict(packet.Connect(second, host6, 1000).Bytes()); v != "pass counted" {
+			t.Errorf("%s: the neighbour got %q", row.name, v)
+		}
+	}
+}
+
+func TestSparedSources(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		flow    flow
+		prepare func(*rig) error
+		flags   func(event.Detection) bool
+	}{
+		{"monitor mode", flow{ethernet: true, monitor: true}, func(*rig) error { return nil },
+			func(d event.Detection) bool { return !d.Protected && !d.Watched }},
+		{"protected", ethernet(), func(r *rig) error {
+			return r.SetHost(Host{Own: []netip.Addr{host4}, Protected: []netip.Addr{scanner4}})
+		}, func(d event.Detection) bool { return d.Protected }},
+		{"watched", ethernet(), func(r *rig) error {
+			_, _, err := r.SyncList(Allow, []ListEntry{{Prefix: netip.MustParsePrefix("203.0.113.0/24"), Watch: true}}, nil)
+			return err
+		}, func(d event.Detection) bool { return d.Watched }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t, defaults(), row.flow)
+			if err := row.prepare(r); err != nil {
+				t.Fatal(err)
+			}
+			for port := range uint16(50) {
+				if got := r.run(packet.Connect(scanner4, host4, 1000+port).Bytes()); got != xdpPass {
+					t.Fatalf("probe %d was dropped", port+1)
+				}
+			}
+			got := r.drain()
+			if len(got) != 2 || got[1].Verdict != event.VerdictWouldBan || !row.flags(got[1]) {
+				t.Errorf("events: %+v", got)
+			}
+			if bans, err := r.Bans(); err != nil || len(bans) != 0 {
+				t.Errorf("bans: %v, %v", bans, err)
+			}
+		})
+	}
+}
+
+func TestAddressRulesInOrder(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		r := newRig(t, defaults(), ethernet())
+		data := packet.Connect(src, host(src), 80)
+		data.Flags, data.Payload = packet.ACK, []byte("x")
+		want := func(what, want string) {
+			t.Helper()
+			if got := r.verdict(data.Bytes()); got != want {
+				t.Errorf("%v %s: got %q, want %q", src, what, got, want)
+			}
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		sync := func(list ListName, prefixes ...netip.Prefix) {
+			t.Helper()
+			var entries []ListEntry
+			for _, p := range prefixes {
+				entries = append(entries, ListEntry{Prefix: p.Masked()})
+			}
+			_, _, err := r.SyncList(list, entries, nil)
+			must(err)
+		}
+		whole, net := netip.PrefixFrom(src, src.BitLen()), netip.PrefixFrom(src, 24)
+		want("nothing listed", "pass established")
+		must(r.AddBan(event.Ban{Source: whole, Grade: event.Manual, Until: time.Now().Add(100 * time.Hour)}))
+		want("manual ban", "drop banned")
+		sync(Deny, net)
+		want("denied network", "drop denied")
+		sync(Deny, whole)
+		want("denied address", "drop denied")
+		sync(Allow, net)
+		want("allowed network", "pass allowed")
+		sync(Allow)
+		want("allow list emptied", "drop denied")
+		must(r.Pause(time.Now().Add(200 * time.Hour)))
+		want("paused", "pass paused")
+		must(r.Resume())
+		want("resumed", "drop denied")
+		sync(Deny)
+		want("deny list emptied", "drop banned")
+		if found, err := r.RemoveBan(whole); err != nil || !found {
+			t.Fatal(found, err)
+		}
+		want("unbanned", "pass established")
+	}
+}
+
+func TestSyncListTouchesOnlyTheDifference(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	entries := []ListEntry{
+		{Prefix: netip.MustParsePrefix("192.0.2.1/32")}, {Prefix: netip.MustParsePrefix("198.51.100.0/24")},
+		{Prefix: netip.MustParsePrefix("2001:db8::/32")}, {Prefix: netip.MustParsePrefix("2001:db8::1/128"), Watch: true},
+	}
+	for _, row := range []struct {
+		want         []ListEntry
+		put, deleted int
+	}{{entries, 4, 0}, {entries, 0, 0}, {entries[:2], 0, 2}, {entries[1:], 2, 1}, {nil, 0, 3}} {
+		put, deleted, err := r.SyncList(Allow, row.want, nil)
+		if err != nil || put != row.put || deleted != row.deleted {
+			t.Errorf("%d entries: put %d, deleted %d, %v; want %d and %d", len(row.want), put, deleted, err, row.put, row.deleted)
+		}
+	}
+	if gate, err := r.gate(); err != nil || gate.AllowAddrs != 0 || gate.AllowNets != 0 {
+		t.Errorf("gate of an empty list: %+v, %v", gate, err)
+	}
+}
+
+func TestIgnoredPorts(t *testing.T) {
+	s := defaults()
+	s.IgnorePorts = []uint16{1000, 65535}
+	r := newRig(t, s, ethernet())
+	for _, port := range []uint16{1000, 65535} {
+		if got := r.verdict(packet.Connect(scanner4, host4, port).Bytes()); got != "pass ignored-port" {
+			t.Errorf("port %d: %q", port, got)
+		}
+	}
+	if got := r.verdict(packet.Connect(scanner4, host4, 1001).Bytes()); got != "pass counted" {
+		t.Errorf("port 1001: %q", got)
+	}
+}
+
+func TestLowThresholdNeedsNoSecondFailure(t *testing.T) {
+	s := defaults()
+	s.AlertScore, s.BanScore = 1, 1
+	r := newRig(t, s, ethernet())
+	if got := r.verdict(packet.Connect(scanner4, host4, 22).Bytes()); got != "drop crossed" {
+		t.Error(got)
+	}
+}
+
+// Eight packets of one source on two CPUs at once: the threshold itself
+// passes, never more.
+func TestCrossingIsExactOnManyCPUs(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	for round := range 200 {
+		src := netip.AddrFrom4([4]byte{192, 0, 2, byte(round)})
+		var wg sync.WaitGroup
+		passed := make([]int, 4)
+		for w := range passed {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for i := range 50 {
+					frame := packet.Connect(src, foreign4, uint16(1000+50*w+i))
+					frame.Flags = packet.FIN // needs no socket: the namespace is this thread's only
+					if v, err := r.prog.Run(&ebpf.RunOptions{Data: frame.Bytes()}); err != nil {
+						t.Error(err)
+					} else if v == xdpPass {
+						passed[w]++
+					}
+				}
+			}()
+		}
+		wg.Wait()
+		total := 0
+		for _, n := range passed {
+			total += n
+		}
+		if total > 3 {
+			t.Fatalf("round %d: %d passed, at most 3 may", round, total)
+		}
+	}
+}
+
+func TestLostEventsAreCounted(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	sent := 0
+	for i := range 6000 {
+		src := netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})
+		for port := range uint16(4) {
+			r.run(flags(0)(src, host4, port).Bytes())
+			sent++
+		}
+	}
+	lost := r.counts()[len(reasonNames)-3]
+	if got := uint64(len(r.drain())); lost == 0 || got+lost != 12000 {
+		t.Errorf("%d events read, %d lost, of 12000", got, lost)
+	}
+}
+
+// Every cut of every frame, and noise: a verdict, never an abort, and no
+// drop that no rule names.
+func TestEveryLengthOfEveryPacket(t *testing.T) {
+	r := newRig(t, defaults(), ethernet())
+	var frames [][]byte
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		for _, scan := range scans {
+			p := scan.build(src, host(src), 80)
+			frames = append(frames, p.Bytes())
+			p.VLANs = []uint16{0x88a8, 0x8100}
+			p.IPOptions = bytes.Repeat([]byte{1}, 40)
+			p.Extensions = []packet.Extension{
+				{Number: 0, Body: []byte{0, 1, 4, 0, 0, 0, 0}}, {Number: 44, Body: []byte{0, 0, 1, 0, 0, 0, 1}},
+				{Number: 51, Body: make([]byte, 15)},
+			}
+			p.Extensions[2].Body[0] = 2
+			frames = append(frames, p.Bytes())
+		}
+	}
+	for _, frame := range frames {
+		whole := r.verdict(frame)
+		for n := 14; n < len(frame); n++ {
+			got := r.verdict(frame[:n])
+			if got[:4] == "drop" && got != "drop crafted" && got != "drop banned" && got != "drop crossed" {
+				t.Errorf("%d of %d bytes: %q (whole: %q)", n, len(frame), got, whole)
+			}
+		}
+	}
+}
+
+func TestNoiseNeverAborts(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	r := newRig(t, defaults(), ethernet())
+	for range 50_000 {
+		src := []netip.Addr{scanner4, scanner6}[rng.IntN(2)]
+		frame := scans[rng.IntN(len(scans))].build(src, host(src), uint16(rng.Uint32())).Bytes()
+		for range rng.IntN(8) {
+			frame[12+rng.IntN(len(frame)-12)] = byte(rng.Uint32())
+		}
+		if v := r.run(frame[:14+rng.IntN(len(frame)-13)]); v != xdpPass && v != xdpDrop {
+			t.Fatalf("verdict %d on %x", v, frame)
+		}
+	}
+}
