@@ -45,6 +45,13 @@ func (s *Source) settle(addr netip.Addr, place event.Place, err error) {
 	}
 }
 
+// Resume ends a pause, for when the administrator has looked into it.
+func (s *Source) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures, s.cause, s.until = 0, nil, time.Time{}
+}
+
 // remember keeps an answer; the caller holds the lock. When the memory is
 // full some other answers go, whichever the map gives first: they can be
 // asked for again.
