@@ -81,9 +81,9 @@ func (b *Bans) Load() ([]event.Ban, error) {
 	return bans, errors.Join(err, file.Close())
 }
 
-// Save makes bans the content of the file, leaving out expired ones. It
-// refuses to overwrite a file of a newer schema. On error the file is as
-// it was.
+// Save makes bans the content of the file, leaving out expired ones,
+// whatever the file held before, even if that was damaged. Only a file of
+// a newer schema is not overwritten. On error the file is as it was.
 func (b *Bans) Save(bans []event.Ban) (err error) {
 	file, err := b.lock(context.Background())
 	if err != nil {
@@ -112,6 +112,9 @@ func (b *Bans) Update(ctx context.Context, change func([]event.Ban) []event.Ban)
 		return aside
 	}
 	if err := b.write(file, change(bans)); err != nil {
+		if aside != nil {
+			return fmt.Errorf("%w (after: %w)", err, aside)
+		}
 		return err
 	}
 	return aside
