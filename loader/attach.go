@@ -52,6 +52,9 @@ type attachment struct {
 	iface Interface
 	flow  flow
 	link  link.Link
+	// fresh: the program is this Kernel's and has its settings. An adopted
+	// one is not, until it is replaced.
+	fresh bool
 }
 
 func (k *Kernel) linkPin(index int) string {
@@ -59,7 +62,9 @@ func (k *Kernel) linkPin(index int) string {
 }
 
 // Attach protects the named interface, or brings an attached one up to
-// date: the program is replaced atomically, and no packet goes unseen.
+// date: the program is replaced atomically, and no packet goes unseen. One
+// that is up to date costs a look at its device and is left alone, so that
+// the daemon may call Attach as often as it wants to be sure.
 // Errors: ErrNoInterface, ErrForeignXDP.
 func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 	dev, err := netlink.LinkByName(name)
@@ -113,7 +118,10 @@ func stillThere(attrs *netlink.LinkAttrs, a *attachment) bool {
 func (k *Kernel) refresh(a *attachment, name string, f flow) (Interface, error) {
 	f.slot = a.flow.slot
 	before := *a
-	a.iface.Unchanged = a.flow == f && a.iface.Name == name
+	a.iface.Unchanged = a.fresh && a.flow == f && a.iface.Name == name
+	if a.iface.Unchanged {
+		return a.iface, nil
+	}
 	a.flow, a.iface.Name, a.iface.Monitor = f, name, f.monitor
 	if err := k.replace(a); err != nil {
 		*a = before
@@ -132,6 +140,7 @@ func (k *Kernel) replace(a *attachment) error {
 	if err := a.link.Update(prog); err != nil {
 		return fmt.Errorf("replace program: %w", err)
 	}
+	a.fresh = true
 	return nil
 }
 
@@ -141,6 +150,7 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 	}
 	a := &attachment{
 		flow:  f,
+		fresh: true,
 		iface: Interface{Name: attrs.Name, Index: attrs.Index, Monitor: f.monitor, Since: time.Now()},
 	}
 	if err := k.clearCounters(f.slot); err != nil {

@@ -46,18 +46,26 @@ func (s *State) Counters() ([]Counter, error) {
 			continue
 		}
 		for r, name := range reasonNames {
-			var perCPU []uint64
-			if err := s.maps["counters"].Lookup(uint32(slot*reasons+r), &perCPU); err != nil {
-				return nil, fmt.Errorf("read counters: %w", err)
+			n, err := s.count(slot*reasons + r)
+			if err != nil {
+				return nil, err
 			}
-			c := Counter{Interface: cString(iface.Name[:]), Verdict: name[0], Reason: name[1]}
-			for _, n := range perCPU {
-				c.Count += n
-			}
-			out = append(out, c)
+			out = append(out, Counter{Interface: cString(iface.Name[:]), Verdict: name[0], Reason: name[1], Count: n})
 		}
 	}
 	return out, nil
+}
+
+// count returns one counter, summed over the CPUs.
+func (s *State) count(index int) (sum uint64, err error) {
+	var perCPU []uint64
+	if err := s.maps["counters"].Lookup(uint32(index), &perCPU); err != nil {
+		return 0, fmt.Errorf("read counters: %w", err)
+	}
+	for _, n := range perCPU {
+		sum += n
+	}
+	return sum, nil
 }
 
 // clearCounters makes a slot that another interface used start at zero.

@@ -7,15 +7,13 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"denmap/bpf"
 	"denmap/userspace/event"
 )
 
@@ -56,64 +54,34 @@ func bpfDir(t testing.TB) string {
 // rig is the real program with a clock of the test's, in a network
 // namespace whose loopback carries host4 and host6.
 type rig struct {
-	*Kernel
-	t      testing.TB
-	prog   *ebpf.Program
-	clock  *ebpf.Variable
-	now    uint64 // boot time, ns
-	events *ringbuf.Reader
+	*Runner
+	t   testing.TB
+	now time.Duration // since boot
 }
 
 // newRig locks the test to its thread, which never returns to the pool.
-func newRig(t testing.TB, s Settings, f flow) *rig {
+func newRig(t testing.TB, o RunnerOptions) *rig {
 	t.Helper()
 	enterNetns(t)
-	k, err := Open(Options{Dir: bpfDir(t), Settings: s})
+	run, err := NewRunner(o)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%+v", err)
 	}
 	t.Cleanup(func() {
-		if err := k.Close(false); err != nil {
+		if err := run.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	r := &rig{Kernel: k, t: t}
-	r.load(s, f)
-	if err := k.SetHost(Host{Own: []netip.Addr{host4, host6}}); err != nil {
+	r := &rig{Runner: run, t: t}
+	if err := r.SetHost(Host{Own: []netip.Addr{host4, host6}}); err != nil {
 		t.Fatal(err)
 	}
-	r.events, err = ringbuf.NewReader(k.maps["events"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.events.Close() })
 	r.advance(time.Hour)
 	return r
 }
 
-// load puts a program with the given settings in the place of the rig's.
-func (r *rig) load(s Settings, f flow) {
-	r.t.Helper()
-	spec, err := bpf.LoadScan()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := specialize(spec, s, f, r.seed); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := spec.Variables[bpf.ScanVarTestClock].Set(uint8(1)); err != nil {
-		r.t.Fatal(err)
-	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: r.maps})
-	if err != nil {
-		r.t.Fatalf("%+v", err)
-	}
-	r.t.Cleanup(coll.Close)
-	r.prog, r.clock = coll.Programs["scan_xdp"], coll.Variables[bpf.ScanVarTestNow]
-	r.advance(0)
-}
-
-func ethernet() flow { return flow{ethernet: true} }
+// enforcing is the program as it comes.
+func enforcing() RunnerOptions { return RunnerOptions{Settings: defaults()} }
 
 func enterNetns(t testing.TB) {
 	t.Helper()
@@ -142,8 +110,8 @@ func enterNetns(t testing.TB) {
 
 func (r *rig) advance(d time.Duration) {
 	r.t.Helper()
-	r.now += uint64(d)
-	if err := r.clock.Set(r.now); err != nil {
+	r.now += d
+	if err := r.SetClock(r.now); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -151,9 +119,9 @@ func (r *rig) advance(d time.Duration) {
 // run sends one frame through the program and returns its verdict.
 func (r *rig) run(frame []byte) uint32 {
 	r.t.Helper()
-	verdict, err := r.prog.Run(&ebpf.RunOptions{Data: frame})
+	verdict, err := r.Run(frame)
 	if err != nil {
-		r.t.Fatalf("run program on %d bytes: %v", len(frame), err)
+		r.t.Fatal(err)
 	}
 	return verdict
 }
@@ -163,48 +131,36 @@ func (r *rig) verdict(frame []byte) string {
 	r.t.Helper()
 	before := r.counts()
 	got := r.run(frame)
-	after := r.counts()
 	name := ""
-	for i, n := range after {
-		if n != before[i] && reasonNames[i][0] != "lost" {
-			name += reasonNames[i][0] + " " + reasonNames[i][1]
+	for reason, n := range r.counts() {
+		if n != before[reason] && !strings.HasPrefix(reason, "lost") {
+			name += reason
 		}
 	}
-	if want := map[uint32]string{xdpDrop: "drop", xdpPass: "pass"}[got]; want == "" || len(name) < 4 || name[:4] != want {
+	want := map[uint32]string{xdpDrop: "drop ", xdpPass: "pass "}[got]
+	if want == "" || !strings.HasPrefix(name, want) {
 		r.t.Fatalf("the program returned %d and counted %q", got, name)
 	}
 	return name
 }
 
-func (r *rig) counts() (out [reasons]uint64) {
+func (r *rig) counts() map[string]uint64 {
 	r.t.Helper()
-	for i := range out {
-		var perCPU []uint64
-		if err := r.maps["counters"].Lookup(uint32(i), &perCPU); err != nil {
-			r.t.Fatal(err)
-		}
-		for _, n := range perCPU {
-			out[i] += n
-		}
+	counts, err := r.Counts()
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	return out
+	return counts
 }
 
 // drain returns the events sent so far.
-func (r *rig) drain() (out []event.Detection) {
+func (r *rig) drain() []event.Detection {
 	r.t.Helper()
-	for {
-		r.events.SetDeadline(time.Unix(1, 0)) // long past: only what is there
-		rec, err := r.events.Read()
-		if err != nil {
-			return out
-		}
-		d, err := decode(rec.RawSample)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		out = append(out, d)
+	events, err := r.Events()
+	if err != nil {
+		r.t.Fatal(err)
 	}
+	return events
 }
 
 // listen opens a TCP listener in the rig's namespace and returns its port.

@@ -99,17 +99,20 @@ func (k *Kernel) identify() error {
 	return k.publish()
 }
 
-func (k *Kernel) publish() error {
-	meta, err := readMeta(k.maps["metas"])
+func (k *Kernel) publish() error { return publish(k.maps["metas"], k.settings) }
+
+// publish writes the settings where other commands read them.
+func publish(metas *ebpf.Map, s Settings) error {
+	meta, err := readMeta(metas)
 	if err != nil {
 		return err
 	}
-	meta.AlertScore = uint32(k.settings.AlertScore)
-	meta.BanScore = uint32(k.settings.BanScore)
-	meta.Ipv6Prefix = uint32(k.settings.IPv6Prefix)
-	meta.DecayMs = uint64(k.settings.Decay.Milliseconds())
-	meta.BanNs = uint64(k.settings.BanDuration)
-	if err := k.maps["metas"].Put(uint32(0), meta); err != nil {
+	meta.AlertScore = uint32(s.AlertScore)
+	meta.BanScore = uint32(s.BanScore)
+	meta.Ipv6Prefix = uint32(s.IPv6Prefix)
+	meta.DecayMs = uint64(s.Decay.Milliseconds())
+	meta.BanNs = uint64(s.BanDuration)
+	if err := metas.Put(uint32(0), meta); err != nil {
 		return fmt.Errorf("publish settings: %w", err)
 	}
 	return nil
@@ -117,7 +120,8 @@ func (k *Kernel) publish() error {
 
 // Reconfigure puts new settings in force on every interface, each by one
 // atomic replacement of its program. On an error the interfaces that were
-// not reached keep the old settings, and so does the Kernel.
+// not reached keep the old settings, and so does the Kernel; Attach brings
+// the others back to them.
 func (k *Kernel) Reconfigure(s Settings) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -126,6 +130,9 @@ func (k *Kernel) Reconfigure(s Settings) error {
 	for _, a := range k.attached {
 		if err := k.replace(a); err != nil {
 			k.settings = old
+			for _, a := range k.attached {
+				a.fresh = false
+			}
 			return fmt.Errorf("reconfigure %q: %w", a.iface.Name, err)
 		}
 	}

@@ -117,6 +117,9 @@ func removeLeftovers(dir string) error {
 // lockGate takes the lock under which the gate is edited: the directory of
 // the pinned maps, since the daemon keeps that of the state.
 func (s *State) lockGate() (unlock func(), err error) {
+	if s.dir == "" { // not pinned: nobody else can see it
+		return func() {}, nil
+	}
 	dir := filepath.Join(s.dir, mapsDir)
 	f, err := os.Open(dir)
 	if err != nil {

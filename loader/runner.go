@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"denmap/bpf"
+	"denmap/userspace/event"
+)
+
+// Runner runs the real program on frames that the caller brings, with the
+// caller's clock, on tables that nobody else sees: for tests and
+// benchmarks. Sockets are those of the calling thread's network namespace.
+// A Runner is for one goroutine.
+type Runner struct {
+	*State
+	prog   *ebpf.Program
+	clock  *ebpf.Variable
+	events *ringbuf.Reader
+	seed   uint64
+}
+
+// RunnerOptions say what link the frames come from.
+type RunnerOptions struct {
+	Settings Settings
+	RawIP    bool // frames begin with the IP header
+	Monitor  bool
+}
+
+// NewRunner loads the program. Nothing is attached or pinned; the clock
+// stands at one hour after boot.
+func NewRunner(o RunnerOptions) (_ *Runner, err error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("lift locked-memory limit: %w", err)
+	}
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded program: %w", err)
+	}
+	maps := make(map[string]*ebpf.Map)
+	for name, ms := range shared(spec) {
+		m, err := ebpf.NewMap(ms)
+		if err != nil {
+			closeMaps(maps)
+			return nil, fmt.Errorf("create map %q: %w", name, err)
+		}
+		maps[name] = m
+	}
+	r := &Runner{State: &State{maps: maps}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	if err := writeIdentity(maps["metas"]); err != nil {
+		return nil, err
+	}
+	meta, err := readMeta(maps["metas"])
+	if err != nil {
+		return nil, err
+	}
+	r.seed = meta.Seed
+	if err := publish(maps["metas"], o.Settings); err != nil {
+		return nil, err
+	}
+	if r.events, err = ringbuf.NewReader(maps["events"]); err != nil {
+		return nil, fmt.Errorf("open ring buffer: %w", err)
+	}
+	return r, r.load(o)
+}
+
+func (r *Runner) load(o RunnerOptions) error {
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		return fmt.Errorf("read embedded program: %w", err)
+	}
+	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor}, r.seed); err != nil {
+		return err
+	}
+	if err := spec.Variables[bpf.ScanVarTestClock].Set(uint8(1)); err != nil {
+		return fmt.Errorf("choose test clock: %w", err)
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: r.maps})
+	if err != nil {
+		return explainLoad(err)
+	}
+	defer coll.Close()
+	r.clock = coll.Variables[bpf.ScanVarTestNow]
+	// The variable lives in a map of the program, which keeps it.
+	r.prog = coll.DetachProgram("scan_xdp")
+	return r.SetClock(time.Hour)
+}
+
+// SetClock sets the program's time since boot.
+func (r *Runner) SetClock(sinceBoot time.Duration) error {
+	if err := r.clock.Set(uint64(sinceBoot)); err != nil {
+		return fmt.Errorf("set test clock: %w", err)
+	}
+	return nil
+}
+
+// Run sends one frame of at least 14 bytes through the program and returns
+// its XDP verdict: 1 drop, 2 pass.
+func (r *Runner) Run(frame []byte) (uint32, error) {
+	verdict, err := r.prog.Run(&ebpf.RunOptions{Data: frame})
+	if err != nil {
+		return 0, fmt.Errorf("run program on %d bytes: %w", len(frame), err)
+	}
+	return verdict, nil
+}
+
+// Program returns the loaded program, which belongs to the Runner.
+func (r *Runner) Program() *ebpf.Program { return r.prog }
+
+// Events returns what the program reported since the last call.
+func (r *Runner) Events() ([]event.Detection, error) {
+	var out []event.Detection
+	for {
+		r.events.SetDeadline(time.Unix(1, 0)) // long past: take only what is there
+		rec, err := r.events.Read()
+		if err != nil {
+			return out, nil
+		}
+		d, err := decode(rec.RawSample)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, d)
+	}
+}
+
+// Counts returns the counters by reason, such as "drop crafted".
+func (r *Runner) Counts() (map[string]uint64, error) {
+	out := make(map[string]uint64)
+	for i, name := range reasonNames {
+		n, err := r.count(i)
+		if err != nil {
+			return nil, err
+		}
+		out[name[0]+" "+name[1]] = n
+	}
+	return out, nil
+}
+
+// Close frees program and tables. It may be called twice.
+func (r *Runner) Close() error {
+	var err error
+	if r.prog != nil {
+		err = r.prog.Close()
+	}
+	if r.events != nil {
+		err = errors.Join(err, r.events.Close())
+	}
+	return errors.Join(err, r.State.Close())
+}
