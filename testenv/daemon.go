@@ -75,6 +75,8 @@ func (h *Host) Attach(args ...string) *Daemon {
 	cmd := h.DenmapCommand(h.t.Context(), append([]string{"attach"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
+	// A Ctrl-C at the lab's terminal is not meant for the daemon.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d := &Daemon{host: h, cmd: cmd, done: make(chan struct{})}
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
@@ -85,6 +87,7 @@ func (h *Host) Attach(args ...string) *Daemon {
 	}
 	go d.collect(stderr)
 	h.t.Cleanup(func() {
+		h.lab.offerShell() // while the daemon still runs
 		d.Stop()
 		if h.t.Failed() {
 			h.t.Logf("denmap on %q said:\n%s\nand logged:\n%s", h.Name, d.Stderr(), h.rawLog())

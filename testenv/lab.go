@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -67,6 +68,7 @@ type Lab struct {
 	fab   *Host // the namespace of the switch
 	hosts map[string]*Host
 	opts  Options
+	shell sync.Once
 }
 
 // New builds a lab that is torn down by t.Cleanup. It ends the test when

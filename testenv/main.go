@@ -9,7 +9,7 @@ import (
 
 // parallelTests is how many tests of the lab run at once unless -parallel
 // says otherwise: scanners mostly wait, so it may exceed the cores.
-const parallelTests = "6"
+const parallelTests = "8"
 
 // Main runs the tests of a package that uses the lab; call it from
 // TestMain and exit with its result.

@@ -17,8 +17,8 @@ type tcpPacket struct {
 }
 
 // parseTCP decodes an Ethernet frame with any number of VLAN tags. It
-// knows no IPv6 extension headers and no fragments: no scan of the lab
-// that is counted sends them.
+// knows no IPv6 extension headers: no scan of the lab that is counted
+// sends them.
 func parseTCP(frame []byte) (p tcpPacket, ok bool) {
 	if len(frame) < 14 {
 		return p, false
@@ -38,6 +38,9 @@ func parseTCP(frame []byte) (p tcpPacket, ok bool) {
 		header := int(rest[0]&0x0f) * 4
 		if header < 20 || len(rest) < header {
 			return p, false
+		}
+		if binary.BigEndian.Uint16(rest[6:])&0x1fff != 0 {
+			return p, false // a later fragment has no ports
 		}
 		p.source = netip.AddrFrom4([4]byte(rest[12:16]))
 		rest = rest[header:]

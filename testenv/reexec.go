@@ -108,7 +108,17 @@ func mountPrivate() error {
 			return fmt.Errorf("mount tmpfs on %q: %w", dir, err)
 		}
 	}
-	return nil
+	return writeResolvConf()
+}
+
+// writeResolvConf gives the host a resolver configuration without name
+// servers: the machine's own would be protected addresses of the victim.
+func writeResolvConf() error {
+	const path = "/etc/resolv.conf" // often a link into /run
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, []byte("# the lab has no name server\n"), 0o644)
 }
 
 // overlay makes dir a writable copy of itself: changes stay in labDir.

@@ -28,13 +28,18 @@ scans: `
 
 func main() {
 	testenv.Reexec()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	opts, err := parse(os.Args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "lab: %v\n%s%s\n", err, usage, strings.Join(scanNames(), " "))
 		os.Exit(2)
 	}
+	signals := []os.Signal{syscall.SIGTERM, os.Interrupt}
+	if opts.command == "shell" {
+		// Ctrl-C belongs to what runs in the shell.
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+		signals = signals[:1]
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	c := &console{ctx: ctx, log: os.Stderr}
 	code := c.run(func() { opts.act(c) })
 	stop()

@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs what the tests need on Debian or Ubuntu: the compiler of the BPF
+# program, the scanners, the clients. Go must be there already.
+set -eu
+
+packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
+	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux"
+
+missing=
+for p in $packages; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+root=
+[ "$(id -u)" = 0 ] || root=sudo
+echo "installing:$missing" >&2
+$root apt-get update -q
+# shellcheck disable=SC2086 # one word a package
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
