@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+
+CLANG ?= clang-19
+CLANG_FORMAT ?= clang-format-19
+PREFIX ?= /usr/local
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS = -s -w -X main.version=$(VERSION)
+
+.PHONY: help generate check-generated build test test-bpf test-lab lint check bench refresh-geo install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## build build/denmap; needs Go only
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o build/denmap ./cmd/denmap
+
+generate: ## rebuild the BPF objects and their Go side with clang 19
+	cd bpf && CLANG=$(CLANG) sh generate.sh
+
+check-generated: ## fail if the committed BPF objects are out of date
+	CLANG=$(CLANG) sh bpf/check.sh
+
+lint: ## gofmt, vet, clang-format
+	@test -z "$$(gofmt -l bpf cmd loader testenv userspace | tee /dev/stderr)"
+	go vet ./...
+	$(CLANG_FORMAT) --dry-run --Werror bpf/scan.c bpf/*.h
+
+test: ## tests that need no privilege
+	go test ./userspace/... ./cmd/...
+
+test-bpf: ## the real program on crafted packets; root
+	go test ./bpf/... ./loader/...
+
+test-lab: ## real scanners in network namespaces; root
+	go test -p 1 -timeout 20m ./testenv/...
+
+check: lint check-generated test test-bpf test-lab ## all tests; root
+
+bench: ## cost of each path as a ratio to a bare drop; root
+	go run ./testenv/cmd/bench -json build/bench.json
+
+refresh-geo: ## refresh the built-in country database; needs npm
+	sh userspace/geo/refresh.sh
+
+install: build ## install the program below PREFIX
+	install -D -m 0755 build/denmap $(DESTDIR)$(PREFIX)/sbin/denmap
+
+clean: ## remove what was built
+	rm -rf build
