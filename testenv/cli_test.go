@@ -30,6 +30,14 @@ const badList = `# seven lines, the last one bad
 203.0.113.4/24
 `
 
+// badCommand is a command line that must be refused.
+type badCommand struct {
+	name string
+	args []string
+	want []string // in the line on standard error
+	user uint32   // who runs it, if not root
+}
+
 // TestBadInput gives a running DenMap what it must refuse: one line that
 // names the value, an exit code, and no file changed.
 func TestBadInput(t *testing.T) {
@@ -42,12 +50,7 @@ func TestBadInput(t *testing.T) {
 	victim.Attach()
 	before := snapshot(t, victim, "/etc/denmap")
 
-	tests := []struct {
-		name string
-		args []string
-		want []string // in the line on standard error
-		user uint32
-	}{
+	tests := []badCommand{
 		{name: "address", args: []string{"lists", "add", "deny", "198.51.100.999"}, want: []string{"198.51.100.999"}},
 		{name: "host bits", args: []string{"lists", "add", "deny", "203.0.113.1/24"}, want: []string{"203.0.113.1/24", "203.0.113.0/24"}},
 		{name: "second of two", args: []string{"lists", "add", "allow", "203.0.113.9", "nonsense"}, want: []string{"nonsense"}},
@@ -57,13 +60,9 @@ func TestBadInput(t *testing.T) {
 		{name: "duration", args: []string{"bans", "add", "203.0.113.9", "--for", "soon"}, want: []string{"soon"}},
 		{name: "unban", args: []string{"unban", "300.1.1.1"}, want: []string{"300.1.1.1"}},
 		{name: "check", args: []string{"check", "example"}, want: []string{"example"}},
-		{name: "interface", args: []string{"attach", "nosuch0"}, want: []string{"nosuch0"}},
-		{name: "configuration key", args: []string{"attach", "--config", "/run/bad.yaml", uplink}, want: []string{"/run/bad.yaml", "3", "ban_skore"}},
 		{name: "configuration check", args: []string{"--config", "/run/bad.yaml", "config", "check"}, want: []string{"/run/bad.yaml", "3", "ban_skore"}},
-		{name: "configuration file", args: []string{"attach", "--config", "/run/none.yaml", uplink}, want: []string{"/run/none.yaml"}},
 		{name: "command", args: []string{"frobnicate"}, want: []string{"frobnicate"}},
 		{name: "list without root", args: []string{"lists", "add", "deny", "203.0.113.9"}, want: []string{"root"}, user: nobody},
-		{name: "attach without root", args: []string{"attach", uplink}, want: []string{"root"}, user: nobody},
 	}
 	for _, test := range tests {
 		r := refuse(t, victim, test.user, test.args...)
@@ -71,6 +70,30 @@ func TestBadInput(t *testing.T) {
 		if after := snapshot(t, victim, "/etc/denmap"); !maps.Equal(before, after) {
 			t.Errorf("%s: files changed from %q to %q", test.name, before, after)
 			before = after
+		}
+	}
+}
+
+// TestBadAttach starts a daemon in ways that cannot work, and wants nothing
+// of it left in the kernel.
+func TestBadAttach(t *testing.T) {
+	t.Parallel()
+	lab := New(t, Options{})
+	victim := lab.Host("victim")
+	victim.WriteFile("/run/bad.yaml", badConfig)
+	for _, test := range []badCommand{
+		{name: "interface", args: []string{"attach", "nosuch0"}, want: []string{"nosuch0"}},
+		{name: "configuration key", args: []string{"attach", "--config", "/run/bad.yaml", uplink}, want: []string{"/run/bad.yaml", "3", "ban_skore"}},
+		{name: "configuration file", args: []string{"attach", "--config", "/run/none.yaml", uplink}, want: []string{"/run/none.yaml"}},
+		{name: "attach without root", args: []string{"attach", uplink}, want: []string{"root"}, user: nobody},
+	} {
+		checkRefusal(t, test.name, refuse(t, victim, test.user, test.args...), test.want...)
+		if program, err := victim.XDP(uplink); program != 0 || err != nil {
+			t.Errorf("%s: left program %d on %s, %v", test.name, program, uplink, err)
+		}
+		pins, err := os.ReadDir(victim.Path("/sys/fs/bpf/denmap"))
+		if len(pins) != 0 || err != nil && !os.IsNotExist(err) {
+			t.Errorf("%s: left pins %v, %v", test.name, pins, err)
 		}
 	}
 }
