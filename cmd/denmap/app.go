@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"denmap/userspace/config"
+)
+
+// newApp builds the command tree. Arguments must have gone through arrange
+// first: the library stops reading options at the first argument.
+func newApp(env *environment) *cli.App {
+	return &cli.App{
+		Name:      "denmap",
+		HelpName:  "denmap",
+		Usage:     "protect this host from port scans, in the kernel",
+		Writer:    env.Stdout,
+		ErrWriter: env.Stderr,
+		Flags: []cli.Flag{
+			&cli.StringFlag{
+				Name: "config", Usage: "read the configuration from `FILE`", EnvVars: []string{"DENMAP_CONFIG"},
+				DefaultText: env.ConfigPath,
+			},
+			&cli.BoolFlag{Name: "debug", Usage: "with an error, show the kernel verifier's whole log"},
+		},
+		Commands: []*cli.Command{
+			statusCommand(env),
+			healthCommand(env),
+			listsCommand(env),
+			bansCommand(env),
+			unbanCommand(env),
+			checkCommand(env),
+			pauseCommand(env),
+			resumeCommand(env),
+			sourcesCommand(env),
+			logCommand(env),
+			configCommand(env),
+			completionCommand(env),
+			versionCommand(env),
+			completeCommand(env),
+		},
+		// Help and its options are help.go's: the library's are package
+		// variables that every app in the process changes.
+		HideHelp:                  true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		OnUsageError:              onUsageError,
+		ExitErrHandler:            func(*cli.Context, error) {},
+	}
+}
+
+// onUsageError keeps the library from printing usage: run reports errors.
+func onUsageError(_ *cli.Context, err error, _ bool) error { return badValue(err) }
+
+// run executes one command line, without the program's name, and returns
+// the exit code.
+func run(ctx context.Context, env *environment, args []string) int {
+	app := newApp(env)
+	finish(app.Commands)
+	line, err := arrange(app, args)
+	if err != nil {
+		return env.report(err, "", false)
+	}
+	if line.help {
+		return env.report(writeHelp(env.Stdout, app, line.path), line.name(), false)
+	}
+	err = app.RunContext(ctx, append([]string{app.Name}, line.argv...))
+	return env.report(err, line.name(), line.has("debug"))
+}
+
+// finish sets on every command what is the same for all.
+func finish(commands []*cli.Command) {
+	for _, c := range commands {
+		c.HideHelp = true
+		c.OnUsageError = onUsageError
+		finish(c.Subcommands)
+	}
+}
+
+// loadConfig reads the configuration that the command line names.
+func (e *environment) loadConfig(c *cli.Context) (config.Config, error) {
+	if c.IsSet("config") {
+		return config.Load(c.String("config"), true)
+	}
+	return config.Load(e.ConfigPath, false)
+}
+
+// jsonFlag is that of every reading command.
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document"}
+}
+
+// writeText writes a command's result.
+func (e *environment) writeText(text string) error {
+	_, err := io.WriteString(e.Stdout, text)
+	return err
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"denmap/loader"
+	"denmap/userspace/config"
+	"denmap/userspace/event"
+	"denmap/userspace/lists"
+)
+
+func bansAddCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:      "add",
+		Usage:     "ban sources by hand",
+		ArgsUsage: "ADDR...|-",
+		Description: "With -, standard input has one ban a line: ADDR [DURATION] [# REASON].\n" +
+			"All are given, or, if one is wrong, none.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "for", Usage: "ban for `DURATION`, such as 1h or 2d (default: ban.duration of the configuration)"},
+			&cli.StringFlag{Name: "reason", Usage: "note `TEXT` beside the ban"},
+			forceFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				return withHint(usagef("bans add: expected an address"), "usage: %s", usageLine(c))
+			}
+			cfg, err := env.loadConfig(c)
+			if err != nil {
+				return err
+			}
+			state, err := env.optionalState()
+			if err != nil {
+				return err
+			}
+			if state != nil {
+				defer state.Close()
+			}
+			bans, err := newBans(env, c, cfg, state)
+			if err != nil {
+				return err
+			}
+			if err := env.admit(c, cfg, state, bans); err != nil {
+				return err
+			}
+			return env.giveBans(c, cfg, state, bans)
+		},
+	}
+}
+
+// newBans reads the bans that the command line asks for.
+func newBans(env *environment, c *cli.Context, cfg config.Config, state *loader.State) ([]event.Ban, error) {
+	length, err := duration(c, "for")
+	if err != nil {
+		return nil, err
+	}
+	if length == 0 {
+		length = cfg.Ban.Duration
+	}
+	if err := lists.CheckComment(c.String("reason")); err != nil {
+		return nil, usagef("option --reason: %v", err)
+	}
+	bits, err := ipv6Prefix(cfg, state)
+	if err != nil {
+		return nil, err
+	}
+	now := env.Now()
+	pattern := event.Ban{Grade: event.Manual, Since: now, Until: now.Add(length), Reason: c.String("reason")}
+	if slices.Equal(c.Args().Slice(), []string{"-"}) {
+		return readBanLines(env.Stdin, pattern, bits)
+	}
+	var bans []event.Ban
+	for _, arg := range c.Args().Slice() {
+		b := pattern
+		if b.Source, err = banSource(arg, bits); err != nil {
+			return nil, err
+		}
+		bans = append(bans, b)
+	}
+	return bans, nil
+}
+
+// admit refuses bans that would cut off this host or its administrator,
+// and says which ones the allow list takes the effect from.
+func (e *environment) admit(c *cli.Context, cfg config.Config, state *loader.State, bans []event.Ban) error {
+	if !c.Bool("force") {
+		precious, err := e.precious(state)
+		if err != nil {
+			return err
+		}
+		for _, b := range bans {
+			if addr, ok := precious.touched(b.Source); ok {
+				return precious.refuse("ban", b.Source, netip.PrefixFrom(addr, addr.BitLen()))
+			}
+		}
+	}
+	allow, err := lists.Load(cfg.Lists.Allow, lists.Allow)
+	var refused *lists.RefusedError
+	if errors.As(err, &refused) {
+		e.say("%s", oneLine(err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, b := range bans {
+		if entry, ok := allow.Lookup(b.Source, e.Now()); ok {
+			e.say("%s is on the allow list (%s, line %d), which beats the ban", lists.FormatPrefix(b.Source), allow.Path, entry.Line)
+		}
+	}
+	return nil
+}
+
+// giveBans writes the file first: what is in force then survives a reboot,
+// and a file that cannot be written leaves the kernel as it was.
+func (e *environment) giveBans(c *cli.Context, cfg config.Config, state *loader.State, bans []event.Ban) error {
+	err := e.updateBanFile(c, cfg, func(saved []event.Ban) []event.Ban { return mergeBans(saved, bans) })
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		e.say("not attached: in force from the next attach on")
+	} else {
+		for _, b := range bans {
+			if err := state.AddBan(b); err != nil {
+				return fmt.Errorf("%w (it is noted for the next attach)", err)
+			}
+		}
+	}
+	for _, b := range bans[:min(len(bans), 10)] {
+		e.say("banned %s for %v", lists.FormatPrefix(b.Source), b.Until.Sub(b.Since).Round(time.Second))
+	}
+	if more := len(bans) - 10; more > 0 {
+		e.say("banned %d more", more)
+	}
+	return nil
+}
+
+// mergeBans replaces the manual bans of the same sources.
+func mergeBans(saved, added []event.Ban) []event.Ban {
+	replaced := make(map[netip.Prefix]bool, len(added))
+	for _, b := range added {
+		replaced[b.Source] = true
+	}
+	saved = slices.DeleteFunc(saved, func(b event.Ban) bool { return b.Grade == event.Manual && replaced[b.Source] })
+	return append(saved, added...)
+}

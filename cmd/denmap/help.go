@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+)
+
+// writeHelp describes the command at path, the program if it is empty.
+func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
+	var text strings.Builder
+	name, usage, args, description := app.Name, app.Usage, "COMMAND [ARGUMENTS]", app.Description
+	commands, flags := app.Commands, []cli.Flag(nil)
+	for _, c := range path {
+		name += " " + c.Name
+		usage, args, description = c.Usage, c.ArgsUsage, c.Description
+		commands = c.Subcommands
+		flags = append(flags, c.Flags...)
+	}
+	if len(commands) > 0 && len(path) > 0 {
+		args = "COMMAND [ARGUMENTS]"
+	}
+	fmt.Fprintf(&text, "%s - %s\n\nUsage: %s [OPTIONS]\n", name, usage, strings.TrimSpace(name+" "+args))
+	if description != "" {
+		fmt.Fprintf(&text, "\n%s\n", strings.TrimSpace(description))
+	}
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	if len(commands) > 0 {
+		fmt.Fprintf(table, "\nCommands:\n")
+		for _, c := range commands {
+			if !c.Hidden {
+				fmt.Fprintf(table, "  %s\t%s\n", c.Name, c.Usage)
+			}
+		}
+	}
+	if len(flags) > 0 {
+		fmt.Fprintf(table, "\nOptions:\n")
+		writeFlags(table, flags)
+	}
+	fmt.Fprintf(table, "\nOptions of every command:\n")
+	writeFlags(table, app.Flags)
+	fmt.Fprintf(table, "  -h, --help\tshow this\n")
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&text, "\nOptions may stand before and after arguments. Exit codes: 0 done, 1 failed, 2 usage.\n")
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func writeFlags(w io.Writer, flags []cli.Flag) {
+	for _, f := range flags {
+		doc, ok := f.(cli.DocGenerationFlag)
+		if !ok {
+			continue
+		}
+		var names []string
+		for _, name := range f.Names() {
+			names = append(names, dashed(name))
+		}
+		placeholder, usage := unquote(doc.GetUsage())
+		if doc.TakesValue() {
+			names[len(names)-1] += " " + placeholder
+		}
+		if vars := doc.GetEnvVars(); len(vars) > 0 {
+			usage += " (or $" + strings.Join(vars, ", $") + ")"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", strings.Join(names, ", "), usage)
+	}
+}
+
+// unquote takes the name of the value out of a usage text, where it stands
+// in backquotes.
+func unquote(usage string) (placeholder, text string) {
+	before, rest, found := strings.Cut(usage, "`")
+	name, after, closed := strings.Cut(rest, "`")
+	if !found || !closed {
+		return "VALUE", usage
+	}
+	return name, before + name + after
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"denmap/userspace/lists"
+)
+
+func listsRemoveCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:      "remove",
+		Usage:     "remove addresses and networks from a list, all or none",
+		ArgsUsage: listUsage + " ADDR...",
+		Action: func(c *cli.Context) error {
+			kind, args, err := listArgument(c, "an address or a network")
+			if err != nil {
+				return err
+			}
+			addrs, err := prefixes(args)
+			if err != nil {
+				return err
+			}
+			cfg, err := env.loadConfig(c)
+			if err != nil {
+				return err
+			}
+			state, err := env.optionalState()
+			if err != nil {
+				return err
+			}
+			if state != nil {
+				defer state.Close()
+			}
+			path := listPath(cfg, kind)
+			result, err := lists.Remove(background(c), path, kind, addrs)
+			var missing *lists.NotListedError
+			if errors.As(err, &missing) && missing.Covering.IsValid() {
+				return withHint(err, "denmap lists remove %s %s takes the whole network off", kind, missing.Covering)
+			}
+			if err != nil {
+				return explainEdit(err, preciousAddrs{})
+			}
+			env.tellEdit(kind, result)
+			return env.enforceList(c, state, kind, path, changed(result))
+		},
+	}
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"denmap/loader"
+	"denmap/userspace/config"
+	"denmap/userspace/store"
+)
+
+// openState opens the pinned kernel state. The caller closes it. Errors
+// are loader's, with what the user can do about them.
+func (e *environment) openState() (*loader.State, error) {
+	s, err := loader.OpenState(e.PinDir)
+	switch {
+	case errors.Is(err, loader.ErrNotAttached):
+		return nil, withHint(err, "%s", e.whyNotAttached())
+	case errors.Is(err, loader.ErrLayout):
+		return nil, withHint(err, "another version of denmap attached: use that one, or denmap detach and attach again")
+	}
+	return s, err
+}
+
+// whyNotAttached also names the confusing reason: ip netns exec mounts a
+// fresh /sys, and the pins are out of sight.
+func (e *environment) whyNotAttached() string {
+	const usual = "denmap attach IFACE protects an interface"
+	var st unix.Statfs_t
+	mount := filepath.Dir(e.PinDir)
+	err := unix.Statfs(mount, &st)
+	if err == nil && uint32(st.Type) != unix.BPF_FS_MAGIC {
+		return usual + "; if one is, " + mount + " is hidden here, as by ip netns exec: nsenter --net=/run/netns/NAME hides nothing"
+	}
+	return usual
+}
+
+// optionalState is openState for commands that also work on files alone:
+// without pinned state it returns nil.
+func (e *environment) optionalState() (*loader.State, error) {
+	s, err := e.openState()
+	if errors.Is(err, loader.ErrNotAttached) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// banFile returns the bans that outlive the kernel.
+func (e *environment) banFile(cfg config.Config) *store.Bans {
+	return store.NewBans(filepath.Join(cfg.StateDir, "bans.json"), e.Now)
+}

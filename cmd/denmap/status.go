@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"denmap/loader"
+	"denmap/userspace/units"
+)
+
+func statusCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "show interfaces, counters, tables and lost events",
+		Flags: []cli.Flag{jsonFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			cfg, err := env.loadConfig(c)
+			if err != nil {
+				return err
+			}
+			report := statusReport{Schema: schema, Log: cfg.Log.Path, Interfaces: []interfaceStatus{}, Counters: []counterStatus{}, Tables: []tableStatus{}}
+			state, err := env.openState()
+			if errors.Is(err, loader.ErrNotAttached) && c.Bool("json") {
+				return errors.Join(env.writeJSON(report), err)
+			}
+			if err != nil {
+				return err
+			}
+			defer state.Close()
+			if err := report.read(state); err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return env.writeJSON(report)
+			}
+			return env.writeText(report.text(env))
+		},
+	}
+}
+
+// statusReport is the JSON document of status.
+type statusReport struct {
+	Schema      int               `json:"schema"`
+	Attached    bool              `json:"attached"`
+	Daemon      bool              `json:"daemon"` // false: the kernel acts on its own
+	PausedUntil time.Time         `json:"paused_until,omitzero"`
+	Interfaces  []interfaceStatus `json:"interfaces"`
+	Rules       *ruleStatus       `json:"rules,omitempty"`
+	Counters    []counterStatus   `json:"counters"`
+	Lost        map[string]uint64 `json:"lost"` // by what: event, source, ban
+	Tables      []tableStatus     `json:"tables"`
+	Log         string            `json:"log"`
+}
+
+type interfaceStatus struct {
+	Name      string    `json:"name"`
+	Index     int       `json:"index"`
+	Hook      string    `json:"hook"` // native or generic
+	Mode      string    `json:"mode"` // enforce or monitor
+	Frags     bool      `json:"frags"`
+	Since     time.Time `json:"since"`
+	Protected bool      `json:"protected"`
+	Problem   string    `json:"problem,omitempty"` // why it is not
+}
+
+type ruleStatus struct {
+	AlertScore   int   `json:"alert_score"`
+	BanScore     int   `json:"ban_score"`
+	DecaySeconds int64 `json:"decay_seconds"`
+	BanSeconds   int64 `json:"ban_seconds"`
+	IPv6Prefix   int   `json:"ipv6_prefix"`
+}
+
+type counterStatus struct {
+	Interface string `json:"interface"`
+	Verdict   string `json:"verdict"` // pass or drop
+	Reason    string `json:"reason"`
+	Packets   uint64 `json:"packets"`
+}
+
+type tableStatus struct {
+	Name     string `json:"name"`
+	Entries  int    `json:"entries"`
+	Capacity int    `json:"capacity"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+func (r *statusReport) read(state *loader.State) error {
+	r.Attached, r.Daemon = true, state.DaemonRunning()
+	paused, err := state.Paused()
+	if err != nil {
+		return err
+	}
+	r.PausedUntil = stamp(paused)
+	protections, err := state.Protections()
+	if err != nil {
+		return err
+	}
+	for _, p := range protections {
+		r.Interfaces = append(r.Interfaces, interfaceStatus{
+			Name: p.Name, Index: p.Index, Hook: string(p.Hook), Mode: mode(p.Interface), Frags: p.Frags,
+			Since: stamp(p.Since), Protected: p.Problem == "", Problem: p.Problem,
+		})
+	}
+	rules, err := state.Rules()
+	if err != nil {
+		return err
+	}
+	r.Rules = &ruleStatus{
+		AlertScore: rules.AlertScore, BanScore: rules.BanScore, IPv6Prefix: rules.IPv6Prefix,
+		DecaySeconds: int64(rules.Decay.Seconds()), BanSeconds: int64(rules.BanDuration.Seconds()),
+	}
+	return r.readCounts(state)
+}
+
+func (r *statusReport) readCounts(state *loader.State) error {
+	counters, err := state.Counters()
+	if err != nil {
+		return err
+	}
+	r.Lost = make(map[string]uint64)
+	for _, c := range counters {
+		if c.Verdict == "lost" {
+			r.Lost[c.Reason] += c.Count
+			continue
+		}
+		r.Counters = append(r.Counters, counterStatus{c.Interface, c.Verdict, c.Reason, c.Count})
+	}
+	fills, err := state.Fills()
+	if err != nil {
+		return err
+	}
+	for _, f := range fills {
+		r.Tables = append(r.Tables, tableStatus{f.Table, f.Entries, f.Capacity, f.Bytes})
+	}
+	return nil
+}
+
+func mode(i loader.Interface) string {
+	if i.Monitor {
+		return "monitor"
+	}
+	return "enforce"
+}
+
+func (r *statusReport) text(env *environment) string {
+	var text strings.Builder
+	daemon := "running"
+	if !r.Daemon {
+		daemon = "not running: the kernel protects on its own, nothing is logged"
+	}
+	fmt.Fprintf(&text, "daemon: %s\n", daemon)
+	if !r.PausedUntil.IsZero() {
+		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
+	}
+	fmt.Fprintf(&text, "log:    %s\n", printable(r.Log))
+	for _, what := range []string{"event", "source", "ban"} {
+		if n := r.Lost[what]; n > 0 {
+			fmt.Fprintf(&text, "lost:   %d %ss\n", n, what)
+		}
+	}
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "\nINTERFACE\tHOOK\tMODE\tSINCE\tSTATE\n")
+	for _, i := range r.Interfaces {
+		state := "protected"
+		if !i.Protected {
+			state = "UNPROTECTED: " + i.Problem
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(i.Name), i.Hook, i.Mode, env.clock(i.Since), printable(state))
+	}
+	r.writeCounters(w)
+	fmt.Fprint(w, "\nTABLE\tENTRIES\tCAPACITY\tFULL\tMEMORY\n")
+	for _, t := range r.Tables {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d%%\t%s\n", t.Name, t.Entries, t.Capacity, t.percent(), memory(t.Bytes))
+	}
+	// Writing to a strings.Builder cannot fail.
+	_ = w.Flush()
+	return trimLines(text.String())
+}
+
+func (r *statusReport) writeCounters(w *tabwriter.Writer) {
+	head := "\nINTERFACE\tVERDICT\tREASON\tPACKETS\n"
+	for _, c := range r.Counters {
+		if c.Packets > 0 {
+			fmt.Fprintf(w, "%s%s\t%s\t%s\t%d\n", head, printable(c.Interface), c.Verdict, c.Reason, c.Packets)
+			head = ""
+		}
+	}
+}
+
+func (t tableStatus) percent() int {
+	if t.Capacity == 0 {
+		return 0
+	}
+	return t.Entries * 100 / t.Capacity
+}
+
+// memory rounds to what people compare: units.FormatSize is exact, which
+// for kernel memory means bytes.
+func memory(n uint64) string {
+	switch {
+	case n >= 10<<20:
+		return units.FormatSize(int64((n+1<<19)>>20) << 20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%dKiB", (n+1<<9)>>10)
+	}
+	return fmt.Sprintf("%dB", n)
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// release is set by the linker in packages: -X main.release=1.2.3.
+var release string
+
+// version returns the release, or what the Go tool noted of the tree.
+func version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}
+
+func versionCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print the version",
+		Flags: []cli.Flag{jsonFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return env.writeJSON(struct {
+					Schema  int    `json:"schema"`
+					Version string `json:"version"`
+				}{schema, version()})
+			}
+			return env.writeText(fmt.Sprintf("denmap %s\n", version()))
+		},
+	}
+}
