@@ -34,6 +34,7 @@ var denmapBinary = sync.OnceValues(func() ([]byte, error) {
 	target := filepath.Join(dir, "denmap")
 	build := exec.Command("go", "build", "-o", target, "./cmd/denmap")
 	build.Dir = filepath.Dir(strings.TrimSpace(string(gomod)))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build denmap: %w\n%s", err, out)
 	}
