@@ -26,6 +26,7 @@ enum suspicion {
 	BACKSCATTER,	/* an answer: proves nothing about its sender */
 	NEEDS_LISTENER, /* fails if no socket listens */
 	NEEDS_ANY,	/* fails if no socket at all fits */
+	NEEDS_HOST,	/* fails if it is meant for this host */
 	IS_PROBE,	/* no stack sends this: no question to ask */
 };
 
@@ -103,10 +104,30 @@ static __always_inline int has_tfo(const struct segment *s)
 	return 0;
 }
 
+/* The odd option lists of nmap -O: every T probe stamps 0xffffffff. */
+static __always_inline int is_os_probe(const struct segment *s)
+{
+	return s->stamp_is_odd || (s->options == OPTIONS_NMAP_ECN && s->window == 3);
+}
+
+/* A scanner without a rule of exact_scanner's kind. */
+static __always_inline enum scan_tool raw_family(const struct packet *p, const struct segment *s)
+{
+	if (s->header != sizeof(struct tcphdr) || p->ipv6)
+		return TOOL_RAW;
+	if (s->seq == bpf_ntohl(p->dst[3]))
+		return TOOL_MIRAI;
+	if (s->window == 1480)
+		return TOOL_NPING;
+	if (s->window == 8192 && p->id == 1 && !s->seq)
+		return TOOL_SCAPY;
+	return TOOL_RAW;
+}
+
 /* Headers that cannot come from a kernel's connect(): rules R1 to R6. */
 static __always_inline enum scan_tool raw_tool(const struct packet *p, const struct segment *s)
 {
-	if (s->stamp_is_odd || (s->options == OPTIONS_NMAP_ECN && s->window == 3))
+	if (is_os_probe(s))
 		return TOOL_NMAP;
 	if (s->options == OPTIONS_MSS && s->mss == 1460 && !p->df && p->ttl <= 64 && !s->ack &&
 	    (s->window == 1024 || s->window == 2048 || s->window == 3072 || s->window == 4096))
@@ -114,7 +135,7 @@ static __always_inline enum scan_tool raw_tool(const struct packet *p, const str
 	if (is_zmap4(p, s))
 		return TOOL_ZMAP;
 	if (s->header == sizeof(struct tcphdr) && (p->ipv6 || !p->df))
-		return TOOL_RAW;
+		return raw_family(p, s);
 	if (s->ack)
 		return TOOL_RAW;
 	if (s->payload && !has_tfo(s))
@@ -208,10 +229,67 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 	}
 }
 
-/* A cut-off TCP header: the kernel would reassemble it, a filter could not
- * read it.
+/* Protocols that tunnels, routers and clusters speak to a host for ever:
+ * IGMP, IPIP, IPv6, GRE, ESP, AH, EIGRP, OSPF, PIM, VRRP, L2TP.
  */
-static const struct guess tiny_fragment = {
+static __always_inline int is_tunnel(__u8 protocol)
+{
+	switch (protocol) {
+	case 2:
+	case 4:
+	case 41:
+	case 47:
+	case 50:
+	case 51:
+	case 88:
+	case 89:
+	case 103:
+	case 112:
+	case 115:
+		return 1;
+	}
+	return 0;
+}
+
+#define SCTP_INIT 1
+#define SCTP_COOKIE_ECHO 10
+
+/* nmap -O's datagram to a closed port: IP id 4162, 300 times 'C'. */
+#define OS_PROBE_ID 4162
+#define OS_PROBE_PAYLOAD 300
+
+static __always_inline void classify_udp(struct guess *g, const struct packet *p,
+					 const struct segment *s)
+{
+	g->suspicion = NEEDS_LISTENER;
+	g->kind = KIND_UDP;
+	g->points = 1;
+	if (p->ipv6)
+		return;
+	if (p->id == OS_PROBE_ID && s->payload == OS_PROBE_PAYLOAD) {
+		g->kind = KIND_OS_FINGERPRINT;
+		g->tool = TOOL_NMAP;
+	}
+	if (p->id == 54321)
+		g->tool = TOOL_ZMAP;
+}
+
+static const struct guess sctp_probe = {
+    .suspicion = NEEDS_HOST,
+    .kind = KIND_SCTP,
+    .points = 1,
+};
+
+static const struct guess protocol_probe = {
+    .suspicion = NEEDS_HOST,
+    .kind = KIND_IP_PROTOCOL,
+    .points = 1,
+};
+
+/* A cut-off TCP header: the kernel would reassemble it, a filter could not
+ * read it. Or a chain of extension headers without an end.
+ */
+static const struct guess cut_off = {
     .suspicion = IS_PROBE,
     .kind = KIND_FRAGMENT,
     .points = 2,
@@ -223,9 +301,13 @@ __noinline int classify(struct xdp_md *ctx, struct suspect *x, __u32 options)
 {
 	if (!x)
 		return -1;
-	if (x->s.flags & SYN)
-		parse_syn_options(ctx, &x->s, options);
+	if (x->s.header > sizeof(struct tcphdr))
+		parse_options(ctx, &x->s, options);
 	classify_tcp(&x->g, &x->p, &x->s);
+	if (x->g.suspicion != NOT_PROBE && x->g.suspicion != BACKSCATTER && is_os_probe(&x->s)) {
+		x->g.kind = KIND_OS_FINGERPRINT;
+		x->g.tool = TOOL_NMAP;
+	}
 	return 0;
 }
 

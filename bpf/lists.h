@@ -4,8 +4,6 @@
 
 #include "address.h"
 
-#define RECHECK_TICKS 64 /* 64 ms to 0.64 s */
-
 /* The enum list_flags of an address, 0: not listed. Lists know nothing of
  * interfaces: a link-local address is listed as it is.
  */

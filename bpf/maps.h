@@ -18,6 +18,8 @@ volatile const __u8 monitor = 0;	  /* detect and report, never ban */
 volatile const __u8 drop_crafted = 1;
 volatile const __u32 alert_score = 4;
 volatile const __u32 ban_score = 8;
+volatile const __u32 udp_alert_score = 8; /* also for one-port sweeps */
+volatile const __u32 udp_ban_score = 16;
 volatile const __u64 decay_ms = 30 * 60 * 1000;
 volatile const __u32 ipv6_prefix = 64;
 volatile const __u64 ban_ns = 600ULL * 1000 * 1000 * 1000;
@@ -26,9 +28,10 @@ volatile const __u16 ephemeral_max = 60999;
 volatile const __u64 hash_seed = 0;
 volatile const __u64 ignored_ports[1024] = {}; /* bit set, detect.ignore_ports */
 
-/* Tests and replay bring their own clock. */
+/* Tests and replay bring their own clock, and replay the outcomes. */
 volatile const __u8 test_clock = 0;
-volatile __u64 test_now = 0; /* boot time, ns */
+volatile __u64 test_now = 0;	 /* boot time, ns */
+volatile __u32 test_outcome = 0; /* enum outcome + 1; 0: ask the socket table */
 
 /* Which other tables hold anything. One entry; see struct gate. */
 struct {
@@ -124,14 +127,15 @@ struct {
 	__type(value, __u64);
 } first_failures SEC(".maps");
 
-/* When a TCP port last had a listener, seconds of boot time, 0: never. By
- * port. Written by the program on a SYN that finds one and by user space.
+/* When a port last had a socket: TCP by port, UDP by port + LISTENED_UDP.
+ * Written by the program when a look-up finds one and by user space.
  */
+#define LISTENED_UDP (1 << 16)
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << 16);
+	__uint(max_entries, LISTENED_UDP * 2);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct listener);
 } listened SEC(".maps");
 
 /* The host's own unicast addresses: where the socket table knows the
@@ -189,6 +193,8 @@ static __always_inline __u64 boot_ns(void)
 {
 	return test_clock ? test_now : bpf_ktime_get_boot_ns();
 }
+
+#define RECHECK_TICKS 64 /* 64 ms to 0.64 s */
 
 /* Cheap, of unknown rate (100 to 1000 Hz): only good for "a while ago". */
 static __always_inline __u64 ticks(void)

@@ -44,7 +44,10 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 		tuple.ipv4.dport = s->dport;
 		size = sizeof(tuple.ipv4);
 	}
-	sk = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (p->protocol == IPPROTO_UDP)
+		sk = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
 	bpf_sk_release(sk);
@@ -56,28 +59,51 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
  */
 static __always_inline enum outcome ask(struct xdp_md *ctx, const struct suspect *x)
 {
+	if (test_clock && test_outcome)
+		return test_outcome - 1;
 	if (!is_own(&x->p, x->ifindex))
 		return FOREIGN;
+	if (x->g.suspicion == NEEDS_HOST)
+		return CLOSED;
 	return has_socket(ctx, &x->p, &x->s) ? OPEN : CLOSED;
 }
 
-/* Services restart while clients and monitors keep calling. */
-static __always_inline void note_listener(__be16 dport, __u64 now)
+static __always_inline struct listener *listener_of(__u8 protocol, __be16 dport)
 {
-	__u32 port = bpf_ntohs(dport);
-	__u32 *seen = bpf_map_lookup_elem(&listened, &port);
-	__u32 second = now / 1000000000 + 1;
+	__u32 index = bpf_ntohs(dport) + (protocol == IPPROTO_UDP ? LISTENED_UDP : 0);
 
-	if (seen && second - *seen > 60)
-		*seen = second;
+	return bpf_map_lookup_elem(&listened, &index);
 }
 
-static __always_inline int had_listener(__be16 dport, __u64 now)
+static __always_inline void note_listener(const struct suspect *x)
 {
-	__u32 port = bpf_ntohs(dport);
-	__u32 *seen = bpf_map_lookup_elem(&listened, &port);
+	struct listener *l = listener_of(x->p.protocol, x->s.dport);
+	__u32 second = x->now / 1000000000 + 1;
 
-	return seen && *seen && now / 1000000000 + 1 - *seen < SERVICE_MEMORY_S;
+	if (!l)
+		return;
+	if (second - l->second > 60)
+		l->second = second;
+	if (x->p.protocol == IPPROTO_UDP)
+		l->tick = ticks();
+}
+
+/* Services restart while clients and monitors keep calling, and the last
+ * packets of a call arrive when its port is closed.
+ */
+static __always_inline int had_listener(const struct suspect *x)
+{
+	struct listener *l = listener_of(x->p.protocol, x->s.dport);
+
+	return l && l->second && x->now / 1000000000 + 1 - l->second < SERVICE_MEMORY_S;
+}
+
+/* Most datagrams are for a socket that was found a moment ago. */
+static __always_inline int is_open_udp(__be16 dport)
+{
+	struct listener *l = listener_of(IPPROTO_UDP, dport);
+
+	return l && l->second && (__u32)ticks() - l->tick < RECHECK_TICKS;
 }
 
 static __always_inline int is_ignored(__be16 dport)
@@ -87,15 +113,56 @@ static __always_inline int is_ignored(__be16 dport)
 	return ignored_ports[port / 64] >> port % 64 & 1;
 }
 
-/* Peers of this host's own lost connections send ACKs and FINs to ports it
- * once used; a scanner's header gives itself away.
- */
-static __always_inline int is_lost_connection(const struct guess *g, const struct segment *s)
+static __always_inline int is_ephemeral(__be16 dport)
 {
-	__u16 port = bpf_ntohs(s->dport);
+	__u16 port = bpf_ntohs(dport);
 
-	return g->suspicion == NEEDS_ANY && g->tool != TOOL_NMAP && port >= ephemeral_min &&
-	       port <= ephemeral_max;
+	return port >= ephemeral_min && port <= ephemeral_max;
+}
+
+/* UDP services that a host asks and that may answer late: those below 1024
+ * and the registered ones that are asked most.
+ */
+static __always_inline int is_udp_service(__be16 sport)
+{
+	switch (bpf_ntohs(sport)) {
+	case 1194: /* OpenVPN */
+	case 1701: /* L2TP */
+	case 1812: /* RADIUS */
+	case 1813:
+	case 1900:  /* SSDP */
+	case 3478:  /* STUN */
+	case 4433:  /* QUIC */
+	case 4500:  /* IPsec NAT traversal */
+	case 5060:  /* SIP */
+	case 5353:  /* mDNS */
+	case 5355:  /* LLMNR */
+	case 8443:  /* QUIC */
+	case 51820: /* WireGuard */
+		return 1;
+	}
+	return bpf_ntohs(sport) < 1024;
+}
+
+/* traceroute's own ports, and a TTL no scanner starts with: nmap's are 37
+ * and above, and at most 30 hops are traced.
+ */
+static __always_inline int is_traceroute(const struct suspect *x)
+{
+	__u16 port = bpf_ntohs(x->s.dport);
+
+	return port >= 33434 && port <= 33534 && x->p.ttl <= 30;
+}
+
+/* What fails because the host itself once spoke to the sender. Peers of
+ * connections that the host has lost send ACKs and FINs to the ports it
+ * used; a scanner's header gives itself away.
+ */
+static __always_inline int is_answer(const struct suspect *x)
+{
+	if (x->p.protocol == IPPROTO_UDP)
+		return is_traceroute(x) || (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport));
+	return x->g.suspicion == NEEDS_ANY && x->g.tool != TOOL_NMAP && is_ephemeral(x->s.dport);
 }
 
 #endif

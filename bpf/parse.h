@@ -7,6 +7,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include <bpf/bpf_endian.h>
 
@@ -14,7 +15,7 @@
 
 #define VLAN_DEPTH 2	   /* 802.1Q inside 802.1ad */
 #define EXTENSION_DEPTH 16 /* IPv6 extension headers walked; Linux accepts at least 12 */
-#define SYN_OPTIONS 12	   /* TCP options looked at; real SYNs carry at most 9 */
+#define TCP_OPTIONS 12	   /* TCP options looked at; real SYNs carry at most 9 */
 
 /* ICMP errors, RFC 792. linux/icmp.h would pull in the C library. */
 #define ICMP_DEST_UNREACH 3
@@ -270,6 +271,40 @@ static __always_inline int parse_tcp(struct cursor *c, struct packet *p, struct 
 	return 0;
 }
 
+static __always_inline int parse_udp(struct cursor *c, struct packet *p, struct segment *s)
+{
+	struct udphdr *udp = c->pos;
+
+	if ((void *)(udp + 1) > c->end || p->length < sizeof(*udp))
+		return -1;
+	s->sport = udp->source;
+	s->dport = udp->dest;
+	s->payload = p->length - sizeof(*udp);
+	c->pos = udp + 1;
+	return 0;
+}
+
+/* RFC 9260 3: the common header and the type of the first chunk. */
+struct sctp_header {
+	__be16 sport;
+	__be16 dport;
+	__be32 tag;
+	__be32 checksum;
+	__u8 chunk;
+};
+
+static __always_inline int parse_sctp(struct cursor *c, struct segment *s, __u8 *chunk)
+{
+	struct sctp_header *sctp = c->pos;
+
+	if ((void *)(&sctp->chunk + 1) > c->end)
+		return -1;
+	s->sport = sctp->sport;
+	s->dport = sctp->dport;
+	*chunk = sctp->chunk;
+	return 0;
+}
+
 /* Takes one option: its place in the order, and the few values that tell
  * stacks from scanners. Returns -1 at the end of what can be walked; an
  * option that runs past the header ends the walk, as it does in the kernel.
@@ -304,14 +339,14 @@ static __always_inline int take_option(struct segment *s, __u8 *pos, void *end)
 /* Walks the options that begin at offset. How far is kept in memory, not in
  * a register: the verifier then sees every round alike.
  */
-__noinline int parse_syn_options(struct xdp_md *ctx, struct segment *s, __u32 offset)
+__noinline int parse_options(struct xdp_md *ctx, struct segment *s, __u32 offset)
 {
 	__u8 *options = (void *)(long)ctx->data + (offset & 0x7fff);
 	void *end = (void *)(long)ctx->data_end;
 
 	if (!s)
 		return -1;
-	for (int i = 0; i < SYN_OPTIONS; i++)
+	for (int i = 0; i < TCP_OPTIONS; i++)
 		if (take_option(s, options + (s->walked & 63), end))
 			break;
 	return 0;

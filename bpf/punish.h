@@ -25,7 +25,7 @@ static __always_inline int is_protected(const struct suspect *x)
 }
 
 static __always_inline void send(const struct suspect *x, const struct source *s,
-				 enum event_type type, __u32 score)
+				 enum event_type type, __u32 score, __u32 threshold)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	__u32 counted = s->counted;
@@ -45,7 +45,7 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	e->flags = x->spared;
 	e->kinds = s->kinds;
 	e->score = score;
-	e->threshold = type == EVENT_ALERT ? alert_score : ban_score;
+	e->threshold = threshold;
 	e->distinct = counted;
 	e->grade = GRADE_BLIND;
 	e->protocol = x->p.protocol;
@@ -76,34 +76,50 @@ static __always_inline void ban(const struct suspect *x, struct source *s)
 		gate->blind_bans = 1;
 }
 
+/* Which score a probe counts for, and what that score may reach. */
+struct track {
+	__u64 *score;
+	__u32 alert;
+	__u32 ban;
+};
+
+static __always_inline struct track track_of(struct source *s, __u8 kind)
+{
+	if (kind == KIND_UDP || kind == KIND_SWEEP)
+		return (struct track){&s->udp_score, udp_alert_score, udp_ban_score};
+	return (struct track){&s->score, alert_score, ban_score};
+}
+
 /* Scores a failed probe and says what becomes of the packet. */
 __noinline int punish(struct suspect *x)
 {
 	__u32 before, after, widened;
 	struct source *s;
+	struct track t;
 
 	if (!x)
 		return PASS_COUNTED;
 	s = note_failure(x, &widened);
 	if (!s)
 		return PASS_COUNTED;
-	before = add_points(&s->score, x->probe.points, ban_score * 2, x->now);
+	t = track_of(s, x->probe.kind);
+	before = add_points(t.score, x->probe.points, t.ban * 2, x->now);
 	after = before + x->probe.points;
-	if (after < ban_score) {
-		if (before < alert_score && after >= alert_score)
-			send(x, s, EVENT_ALERT, after);
+	if (after < t.ban) {
+		if (before < t.alert && after >= t.alert)
+			send(x, s, EVENT_ALERT, after, t.alert);
 		return PASS_COUNTED;
 	}
 	if (is_protected(x))
 		x->spared |= EVENT_PROTECTED;
 	if (x->spared || monitor) {
-		if (before < ban_score)
-			send(x, s, EVENT_WOULD_BAN, after);
+		if (before < t.ban)
+			send(x, s, EVENT_WOULD_BAN, after, t.ban);
 		return PASS_SPARED;
 	}
-	if (before < ban_score || widened) {
+	if (before < t.ban || widened) {
 		ban(x, s);
-		send(x, s, EVENT_BAN, after);
+		send(x, s, EVENT_BAN, after, t.ban);
 	}
 	return DROP_CROSSED;
 }

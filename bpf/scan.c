@@ -79,7 +79,9 @@ static __always_inline int starts_something(struct xdp_md *ctx, const struct sus
 {
 	if (x->g.suspicion == BACKSCATTER)
 		return 0;
-	return x->g.suspicion != NEEDS_ANY || ask(ctx, x) == CLOSED;
+	if (x->g.suspicion == NEEDS_ANY || x->p.protocol != IPPROTO_TCP)
+		return ask(ctx, x) == CLOSED;
+	return 1;
 }
 
 /* A scan that goes on prolongs its ban; a client that only tries a service
@@ -124,14 +126,14 @@ static __always_inline enum reason check_outcome(struct xdp_md *ctx, const struc
 	switch (ask(ctx, x)) {
 	case OPEN:
 		if (x->g.suspicion == NEEDS_LISTENER)
-			note_listener(x->s.dport, x->now);
+			note_listener(x);
 		return PASS_OPEN;
 	case FOREIGN:
 		return x->g.crafted ? PASS_COUNTED : PASS_FOREIGN;
 	case CLOSED:
-		if (is_lost_connection(&x->g, &x->s))
-			return PASS_IGNORED_PORT;
-		if (!x->g.crafted && had_listener(x->s.dport, x->now))
+		if (is_answer(x))
+			return PASS_ANSWER;
+		if (!x->g.crafted && x->g.suspicion != NEEDS_HOST && had_listener(x))
 			return PASS_SERVICE_GONE;
 	}
 	return PASS_COUNTED;
@@ -167,6 +169,52 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	return reason;
 }
 
+/* TCP: PASS_COUNTED: judge it. */
+static __always_inline enum reason look_at_tcp(struct xdp_md *ctx, struct cursor *c,
+					       struct suspect *x)
+{
+	if (is_tiny_fragment(c, &x->p, &x->s.dport)) {
+		x->g = cut_off;
+		return PASS_COUNTED;
+	}
+	if (parse_tcp(c, &x->p, &x->s))
+		return PASS_BAD_TCP;
+	if (!could_be_probe(&x->s))
+		return PASS_ESTABLISHED;
+	classify(ctx, x, c->pos - (void *)(long)ctx->data);
+	return x->g.suspicion == NOT_PROBE ? PASS_ESTABLISHED : PASS_COUNTED;
+}
+
+/* Everything else that can be a probe. */
+static __always_inline enum reason look_at_others(struct cursor *c, struct suspect *x)
+{
+	__u8 chunk;
+
+	switch (x->p.protocol) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return PASS_ICMP;
+	case IPPROTO_UDP:
+		if (parse_udp(c, &x->p, &x->s))
+			return PASS_BAD_UDP;
+		if (is_open_udp(x->s.dport))
+			return PASS_OPEN;
+		classify_udp(&x->g, &x->p, &x->s);
+		return PASS_COUNTED;
+	case IPPROTO_SCTP:
+		if (parse_sctp(c, &x->s, &chunk))
+			return PASS_BAD_SCTP;
+		if (chunk != SCTP_INIT && chunk != SCTP_COOKIE_ECHO)
+			return PASS_ESTABLISHED;
+		x->g = sctp_probe;
+		return PASS_COUNTED;
+	}
+	if (is_tunnel(x->p.protocol))
+		return PASS_TUNNEL;
+	x->g = x->p.unfinished ? cut_off : protocol_probe;
+	return PASS_COUNTED;
+}
+
 static __always_inline enum reason inspect(struct xdp_md *ctx)
 {
 	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
@@ -184,19 +232,12 @@ static __always_inline enum reason inspect(struct xdp_md *ctx)
 		return reason;
 	if (x.p.fragment == LATER_FRAGMENT)
 		return PASS_LATER_FRAGMENT;
-	if (x.p.protocol != IPPROTO_TCP)
-		return PASS_OTHER_PROTOCOL;
-	if (is_tiny_fragment(&c, &x.p, &x.s.dport)) {
-		x.g = tiny_fragment;
-	} else {
-		if (parse_tcp(&c, &x.p, &x.s))
-			return PASS_BAD_TCP;
-		if (!could_be_probe(&x.s))
-			return PASS_ESTABLISHED;
-		classify(ctx, &x, c.pos - (void *)(long)ctx->data);
-	}
-	if (x.g.suspicion == NOT_PROBE)
-		return PASS_ESTABLISHED;
+	if (x.p.protocol == IPPROTO_TCP)
+		reason = look_at_tcp(ctx, &c, &x);
+	else
+		reason = look_at_others(&c, &x);
+	if (reason != PASS_COUNTED)
+		return reason;
 	if (!is_unicast(&x.p))
 		return PASS_NOT_UNICAST;
 	return judge(ctx, &x);

@@ -12,7 +12,7 @@ enum layout {
 	LAYOUT_VERSION = 1,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
-	TOOL_SLOTS = 8,
+	TOOL_SLOTS = 16,
 	IFACE_SLOTS = 64,	/* interfaces protected at once */
 	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
 	DEFAULT_SOURCES = 1 << 16,
@@ -49,6 +49,9 @@ enum scan_tool {
 	TOOL_MASSCAN,
 	TOOL_ZMAP,
 	TOOL_HPING3,
+	TOOL_NPING,
+	TOOL_SCAPY,
+	TOOL_MIRAI,
 };
 
 /* What became of a packet and why: the index into the counters. Names and
@@ -57,7 +60,8 @@ enum scan_tool {
 enum reason {
 	PASS_ESTABLISHED, /* cannot be a probe */
 	PASS_NOT_IP,
-	PASS_OTHER_PROTOCOL,
+	PASS_ICMP,
+	PASS_TUNNEL, /* a protocol that tunnels and routers speak */
 	PASS_LATER_FRAGMENT,
 	PASS_NOT_UNICAST,
 	PASS_ESSENTIAL, /* neighbour discovery, ICMP errors */
@@ -66,7 +70,8 @@ enum reason {
 	PASS_BACKSCATTER,
 	PASS_OPEN,	   /* a socket wants it */
 	PASS_FOREIGN,	   /* not addressed to this host: outcome unknown */
-	PASS_IGNORED_PORT, /* detect.ignore_ports, or a port of lost connections */
+	PASS_IGNORED_PORT, /* detect.ignore_ports */
+	PASS_ANSWER,	   /* late, to traffic of this host; or traceroute */
 	PASS_SERVICE_GONE, /* the port had a listener lately */
 	PASS_REPEATED,	   /* counted before */
 	PASS_COUNTED,	   /* a failed probe below the ban threshold */
@@ -76,7 +81,8 @@ enum reason {
 	PASS_BAD_IPV4,
 	PASS_BAD_IPV6,
 	PASS_BAD_TCP,
-	PASS_BAD_ICMP,
+	PASS_BAD_UDP,
+	PASS_BAD_SCTP,
 	DROP_DENIED,
 	DROP_BANNED,
 	DROP_CROSSED, /* this packet crossed the ban threshold */
@@ -196,7 +202,10 @@ struct meta {
 	__u32 layout;
 	__u32 alert_score; /* the settings in force, for commands that only read */
 	__u32 ban_score;
+	__u32 udp_alert_score;
+	__u32 udp_ban_score;
 	__u32 ipv6_prefix;
+	__u32 pad;
 	__u64 decay_ms;
 	__u64 ban_ns;
 	__u64 seed;  /* of every hash, so that adopted entries keep their meaning */
@@ -217,6 +226,12 @@ struct iface {
 	__u8 name[16];
 };
 
+/* When a port was last found to have a socket. */
+struct listener {
+	__u32 second; /* of boot time plus one; 0: never */
+	__u32 tick;   /* low half of jiffies, UDP only */
+};
+
 enum list_flags {
 	LIST_LISTED = 1,
 	LIST_WATCH = 2,
@@ -224,8 +239,8 @@ enum list_flags {
 
 _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
 _Static_assert(sizeof(struct probe) == 8, "one load reads a probe");
-_Static_assert(sizeof(struct source) == 80 + PROBE_SLOTS * 8, "no hidden padding");
+_Static_assert(sizeof(struct source) == 88 + PROBE_SLOTS * 8, "no hidden padding");
 _Static_assert(sizeof(struct ban) == 40, "no hidden padding");
-_Static_assert(sizeof(struct event) == 136, "user space rejects any other length");
+_Static_assert(sizeof(struct event) == 144, "user space rejects any other length");
 
 #endif

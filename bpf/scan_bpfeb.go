@@ -47,7 +47,7 @@ type ScanEvent struct {
 	Distinct  uint32
 	Grade     ScanBanGrade
 	Protocol  uint32
-	Tools     [8]uint8
+	Tools     [16]uint8
 	Ports     [16]uint16
 }
 
@@ -99,7 +99,7 @@ const (
 	ScanLayoutLAYOUT_VERSION  ScanLayout = 1
 	ScanLayoutPROBE_SLOTS     ScanLayout = 32
 	ScanLayoutEVENT_PORTS     ScanLayout = 16
-	ScanLayoutTOOL_SLOTS      ScanLayout = 8
+	ScanLayoutTOOL_SLOTS      ScanLayout = 16
 	ScanLayoutIFACE_SLOTS     ScanLayout = 64
 	ScanLayoutFILTER_SLOTS    ScanLayout = 131072
 	ScanLayoutDEFAULT_SOURCES ScanLayout = 65536
@@ -116,16 +116,26 @@ const (
 	ScanListFlagsLIST_WATCH  ScanListFlags = 2
 )
 
+type ScanListener struct {
+	_      structs.HostLayout
+	Second uint32
+	Tick   uint32
+}
+
 type ScanMeta struct {
-	_          structs.HostLayout
-	Layout     uint32
-	AlertScore uint32
-	BanScore   uint32
-	Ipv6Prefix uint32
-	DecayMs    uint64
-	BanNs      uint64
-	Seed       uint64
-	Netns      uint64
+	_             structs.HostLayout
+	Layout        uint32
+	AlertScore    uint32
+	BanScore      uint32
+	UdpAlertScore uint32
+	UdpBanScore   uint32
+	Ipv6Prefix    uint32
+	Pad           uint32
+	_             [4]byte
+	DecayMs       uint64
+	BanNs         uint64
+	Seed          uint64
+	Netns         uint64
 }
 
 type ScanPrefix struct {
@@ -147,34 +157,37 @@ type ScanReason uint32
 const (
 	ScanReasonPASS_ESTABLISHED    ScanReason = 0
 	ScanReasonPASS_NOT_IP         ScanReason = 1
-	ScanReasonPASS_OTHER_PROTOCOL ScanReason = 2
-	ScanReasonPASS_LATER_FRAGMENT ScanReason = 3
-	ScanReasonPASS_NOT_UNICAST    ScanReason = 4
-	ScanReasonPASS_ESSENTIAL      ScanReason = 5
-	ScanReasonPASS_PAUSED         ScanReason = 6
-	ScanReasonPASS_ALLOWED        ScanReason = 7
-	ScanReasonPASS_BACKSCATTER    ScanReason = 8
-	ScanReasonPASS_OPEN           ScanReason = 9
-	ScanReasonPASS_FOREIGN        ScanReason = 10
-	ScanReasonPASS_IGNORED_PORT   ScanReason = 11
-	ScanReasonPASS_SERVICE_GONE   ScanReason = 12
-	ScanReasonPASS_REPEATED       ScanReason = 13
-	ScanReasonPASS_COUNTED        ScanReason = 14
-	ScanReasonPASS_SPARED         ScanReason = 15
-	ScanReasonPASS_SHORT_ETHERNET ScanReason = 16
-	ScanReasonPASS_BAD_VLAN       ScanReason = 17
-	ScanReasonPASS_BAD_IPV4       ScanReason = 18
-	ScanReasonPASS_BAD_IPV6       ScanReason = 19
-	ScanReasonPASS_BAD_TCP        ScanReason = 20
-	ScanReasonPASS_BAD_ICMP       ScanReason = 21
-	ScanReasonDROP_DENIED         ScanReason = 22
-	ScanReasonDROP_BANNED         ScanReason = 23
-	ScanReasonDROP_CROSSED        ScanReason = 24
-	ScanReasonDROP_CRAFTED        ScanReason = 25
-	ScanReasonLOST_EVENT          ScanReason = 26
-	ScanReasonLOST_SOURCE         ScanReason = 27
-	ScanReasonLOST_BAN            ScanReason = 28
-	ScanReasonREASONS             ScanReason = 29
+	ScanReasonPASS_ICMP           ScanReason = 2
+	ScanReasonPASS_TUNNEL         ScanReason = 3
+	ScanReasonPASS_LATER_FRAGMENT ScanReason = 4
+	ScanReasonPASS_NOT_UNICAST    ScanReason = 5
+	ScanReasonPASS_ESSENTIAL      ScanReason = 6
+	ScanReasonPASS_PAUSED         ScanReason = 7
+	ScanReasonPASS_ALLOWED        ScanReason = 8
+	ScanReasonPASS_BACKSCATTER    ScanReason = 9
+	ScanReasonPASS_OPEN           ScanReason = 10
+	ScanReasonPASS_FOREIGN        ScanReason = 11
+	ScanReasonPASS_IGNORED_PORT   ScanReason = 12
+	ScanReasonPASS_ANSWER         ScanReason = 13
+	ScanReasonPASS_SERVICE_GONE   ScanReason = 14
+	ScanReasonPASS_REPEATED       ScanReason = 15
+	ScanReasonPASS_COUNTED        ScanReason = 16
+	ScanReasonPASS_SPARED         ScanReason = 17
+	ScanReasonPASS_SHORT_ETHERNET ScanReason = 18
+	ScanReasonPASS_BAD_VLAN       ScanReason = 19
+	ScanReasonPASS_BAD_IPV4       ScanReason = 20
+	ScanReasonPASS_BAD_IPV6       ScanReason = 21
+	ScanReasonPASS_BAD_TCP        ScanReason = 22
+	ScanReasonPASS_BAD_UDP        ScanReason = 23
+	ScanReasonPASS_BAD_SCTP       ScanReason = 24
+	ScanReasonDROP_DENIED         ScanReason = 25
+	ScanReasonDROP_BANNED         ScanReason = 26
+	ScanReasonDROP_CROSSED        ScanReason = 27
+	ScanReasonDROP_CRAFTED        ScanReason = 28
+	ScanReasonLOST_EVENT          ScanReason = 29
+	ScanReasonLOST_SOURCE         ScanReason = 30
+	ScanReasonLOST_BAN            ScanReason = 31
+	ScanReasonREASONS             ScanReason = 32
 )
 
 type ScanScanKind uint32
@@ -206,6 +219,9 @@ const (
 	ScanScanToolTOOL_MASSCAN ScanScanTool = 4
 	ScanScanToolTOOL_ZMAP    ScanScanTool = 5
 	ScanScanToolTOOL_HPING3  ScanScanTool = 6
+	ScanScanToolTOOL_NPING   ScanScanTool = 7
+	ScanScanToolTOOL_SCAPY   ScanScanTool = 8
+	ScanScanToolTOOL_MIRAI   ScanScanTool = 9
 )
 
 type ScanSource struct {
@@ -220,7 +236,7 @@ type ScanSource struct {
 	Flags       ScanSourceFlags
 	Counted     uint32
 	Ifindex     uint32
-	Tools       [8]uint8
+	Tools       [16]uint8
 	Probes      [32]ScanProbe
 }
 
@@ -271,7 +287,10 @@ const (
 	ScanVarReasonsInBtf   = "reasons_in_btf"
 	ScanVarTestClock      = "test_clock"
 	ScanVarTestNow        = "test_now"
+	ScanVarTestOutcome    = "test_outcome"
 	ScanVarToolsInBtf     = "tools_in_btf"
+	ScanVarUdpAlertScore  = "udp_alert_score"
+	ScanVarUdpBanScore    = "udp_ban_score"
 )
 
 // LoadScan returns the embedded CollectionSpec for Scan.
@@ -365,7 +384,10 @@ type ScanVariableSpecs struct {
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
 	TestClock      *ebpf.VariableSpec `ebpf:"test_clock"`
 	TestNow        *ebpf.VariableSpec `ebpf:"test_now"`
+	TestOutcome    *ebpf.VariableSpec `ebpf:"test_outcome"`
 	ToolsInBtf     *ebpf.VariableSpec `ebpf:"tools_in_btf"`
+	UdpAlertScore  *ebpf.VariableSpec `ebpf:"udp_alert_score"`
+	UdpBanScore    *ebpf.VariableSpec `ebpf:"udp_ban_score"`
 }
 
 // ScanObjects contains all objects after they have been loaded into the kernel.
@@ -452,7 +474,10 @@ type ScanVariables struct {
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`
 	TestClock      *ebpf.Variable `ebpf:"test_clock"`
 	TestNow        *ebpf.Variable `ebpf:"test_now"`
+	TestOutcome    *ebpf.Variable `ebpf:"test_outcome"`
 	ToolsInBtf     *ebpf.Variable `ebpf:"tools_in_btf"`
+	UdpAlertScore  *ebpf.Variable `ebpf:"udp_alert_score"`
+	UdpBanScore    *ebpf.Variable `ebpf:"udp_ban_score"`
 }
 
 // ScanPrograms contains all programs after they have been loaded into the kernel.

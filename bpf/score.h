@@ -126,6 +126,17 @@ static __always_inline void note_tool(struct source *s, __u8 tool)
 		(*votes)++;
 }
 
+/* The port that was tried first, now on another of the host's addresses:
+ * a probe of addresses rather than of ports.
+ */
+static __always_inline int is_sweep(const struct source *s, const struct probe *probe)
+{
+	__u16 port = probe->print;
+
+	return s->counted && port && (__u16)s->probes[0].print == port &&
+	       s->probes[0].print != probe->print;
+}
+
 static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
 {
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
@@ -135,7 +146,7 @@ static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
  * all there is. *widened: this packet brought a second address of the
  * prefix into the evidence.
  */
-static __always_inline struct source *note_failure(const struct suspect *x, __u32 *widened)
+static __always_inline struct source *note_failure(struct suspect *x, __u32 *widened)
 {
 	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
 	struct first_failure before = {};
@@ -159,8 +170,13 @@ static __always_inline struct source *note_failure(const struct suspect *x, __u3
 		begin(s, x, first);
 	if (before.probe.points) {
 		remember(s, &before.probe);
-		add_points(&s->score, before.probe.points, ban_score * 2, first);
+		if (before.probe.kind == KIND_UDP)
+			add_points(&s->udp_score, before.probe.points, udp_ban_score * 2, first);
+		else
+			add_points(&s->score, before.probe.points, ban_score * 2, first);
 	}
+	if (is_sweep(s, &x->probe))
+		x->probe.kind = KIND_SWEEP;
 	if (!same_address(s->addr, x->p.src))
 		*widened = !(__sync_fetch_and_or(&s->flags, SOURCE_MANY) & SOURCE_MANY);
 	remember(s, &x->probe);

@@ -13,13 +13,13 @@ const reasons = int(bpf.ScanReasonREASONS)
 // reasonNames are the names of enum reason, in its order. The first word
 // of each pair is the verdict; "lost" counts no packet.
 var reasonNames = [reasons][2]string{
-	{"pass", "established"}, {"pass", "not-ip"}, {"pass", "other-protocol"},
+	{"pass", "established"}, {"pass", "not-ip"}, {"pass", "icmp"}, {"pass", "tunnel"},
 	{"pass", "later-fragment"}, {"pass", "not-unicast"}, {"pass", "essential"},
 	{"pass", "paused"}, {"pass", "allowed"}, {"pass", "backscatter"}, {"pass", "open"},
-	{"pass", "foreign"}, {"pass", "ignored-port"}, {"pass", "service-gone"},
+	{"pass", "foreign"}, {"pass", "ignored-port"}, {"pass", "answer"}, {"pass", "service-gone"},
 	{"pass", "repeated"}, {"pass", "counted"}, {"pass", "spared"},
 	{"pass", "short-ethernet"}, {"pass", "bad-vlan"}, {"pass", "bad-ipv4"},
-	{"pass", "bad-ipv6"}, {"pass", "bad-tcp"}, {"pass", "bad-icmp"},
+	{"pass", "bad-ipv6"}, {"pass", "bad-tcp"}, {"pass", "bad-udp"}, {"pass", "bad-sctp"},
 	{"drop", "denied"}, {"drop", "banned"}, {"drop", "crossed"}, {"drop", "crafted"},
 	{"lost", "event"}, {"lost", "source"}, {"lost", "ban"},
 }

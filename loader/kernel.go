@@ -109,6 +109,8 @@ func publish(metas *ebpf.Map, s Settings) error {
 	}
 	meta.AlertScore = uint32(s.AlertScore)
 	meta.BanScore = uint32(s.BanScore)
+	meta.UdpAlertScore = uint32(s.UDPAlert)
+	meta.UdpBanScore = uint32(s.UDPBan)
 	meta.Ipv6Prefix = uint32(s.IPv6Prefix)
 	meta.DecayMs = uint64(s.Decay.Milliseconds())
 	meta.BanNs = uint64(s.BanDuration)

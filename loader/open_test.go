@@ -144,6 +144,8 @@ func TestNamesMatchC(t *testing.T) {
 		event.ToolRaw: bpf.ScanScanToolTOOL_RAW, event.ToolNmap: bpf.ScanScanToolTOOL_NMAP,
 		event.ToolMasscan: bpf.ScanScanToolTOOL_MASSCAN, event.ToolZmap: bpf.ScanScanToolTOOL_ZMAP,
 		event.ToolHping3: bpf.ScanScanToolTOOL_HPING3,
+		event.ToolNping:  bpf.ScanScanToolTOOL_NPING, event.ToolScapy: bpf.ScanScanToolTOOL_SCAPY,
+		event.ToolMirai: bpf.ScanScanToolTOOL_MIRAI,
 	}
 	for g, c := range tools {
 		if uint32(g) != uint32(c) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"denmap/bpf"
 	"denmap/testenv/packet"
 	"denmap/userspace/event"
 )
@@ -61,7 +63,7 @@ func TestVerdicts(t *testing.T) {
 		{"data segment", data.Bytes(), "pass established"},
 		{"ACK with timestamps", pureAck.Bytes(), "pass established"},
 		{"ARP", arp, "pass not-ip"},
-		{"UDP", data.IP(17, make([]byte, 8)), "pass other-protocol"},
+		{"UDP", data.UDP(nil), "pass counted"},
 		{"ICMP unreachable", data.IP(1, []byte{3, 4, 0, 0, 0, 0, 0, 0}), "pass essential"},
 		{"neighbour solicitation", packet.Connect(scanner6, host6, 80).IP(58, []byte{135, 0, 0, 0}), "pass essential"},
 		{"later fragment", later.Bytes(), "pass later-fragment"},
@@ -84,7 +86,7 @@ func TestVerdicts(t *testing.T) {
 			p := tcp(packet.ACK)
 			p.DstPort, p.Window = 40000, 500
 			return p.Bytes()
-		}(), "pass ignored-port"},
+		}(), "pass answer"},
 	} {
 		if row.want != "pass repeated" {
 			if err := r.forget(netip.PrefixFrom(scanner4, 32)); err != nil {
@@ -350,7 +352,7 @@ func TestServiceThatIsGone(t *testing.T) {
 	if got := r.verdict(syn); got != "pass open" {
 		t.Fatal(got)
 	}
-	if err := r.maps["listened"].Put(uint32(8080), uint32(r.now.Seconds())); err != nil {
+	if err := r.maps["listened"].Put(uint32(8080), bpf.ScanListener{Second: uint32(r.now.Seconds())}); err != nil {
 		t.Fatal(err)
 	}
 	gone := packet.Connect(scanner4, host4, 8080).Bytes()
@@ -637,5 +639,138 @@ func TestNoiseNeverAborts(t *testing.T) {
 		if v := r.run(frame[:14+rng.IntN(len(frame)-13)]); v != xdpPass && v != xdpDrop {
 			t.Fatalf("verdict %d on %x", v, frame)
 		}
+	}
+}
+
+func TestOtherProtocolsAreScored(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		for _, row := range []struct {
+			kind      event.Kind
+			transport string
+			first     int // packets that pass before the ban
+			build     func(n int) []byte
+		}{
+			{event.UDP, "udp", 15, func(n int) []byte {
+				p := packet.Connect(src, host(src), uint16(1000+n))
+				p.DF = false
+				return p.UDP(nil)
+			}},
+			{event.SCTP, "sctp", 7, func(n int) []byte { return packet.Connect(src, host(src), uint16(1000+n)).SCTP(1) }},
+			{event.SCTP, "sctp", 7, func(n int) []byte { return packet.Connect(src, host(src), uint16(1000+n)).SCTP(10) }},
+			{event.IPProtocol, "", 7, func(n int) []byte { return packet.Connect(src, host(src), 0).IP(byte(150+n), nil) }},
+		} {
+			t.Run(fmt.Sprint(src.BitLen(), row.kind), func(t *testing.T) {
+				r := newRig(t, enforcing())
+				passed := 0
+				for n := range 40 {
+					frame := row.build(n)
+					for range 2 {
+						if r.run(frame) == xdpPass {
+							passed++
+						}
+					}
+				}
+				if passed != 2*row.first {
+					t.Errorf("%d packets passed, want %d", passed, 2*row.first)
+				}
+				got := r.drain()
+				if len(got) != 2 || got[1].Verdict != event.VerdictBan || got[1].Kinds.Names()[0] != row.kind.String() || got[1].Transport != row.transport {
+					t.Errorf("events: %+v", got)
+				}
+			})
+		}
+	}
+}
+
+// What arrives because the host itself once spoke to the sender, or because
+// the network lives: never scored.
+func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
+	r := newRig(t, enforcing())
+	conn, err := net.ListenPacket("udp", "198.51.100.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(conn.LocalAddr().(*net.UDPAddr).Port)
+	from := func(sport, dport uint16, ttl byte) []byte {
+		p := packet.Connect(scanner4, host4, dport)
+		p.SrcPort, p.TTL = sport, ttl
+		return p.UDP([]byte("answer"))
+	}
+	if got := r.verdict(from(16384, port, 60)); got != "pass open" {
+		t.Errorf("to a socket: %q", got)
+	}
+	conn.Close()
+	r.advance(time.Minute)
+	if got := r.verdict(from(16384, port, 60)); got != "pass service-gone" {
+		t.Errorf("late packet of a call: %q", got)
+	}
+	for n := range uint16(200) {
+		for _, sport := range []uint16{53, 123, 443, 3478} {
+			if got := r.verdict(from(sport, 33000+n, 60)); got != "pass answer" {
+				t.Fatalf("late answer from port %d: %q", sport, got)
+			}
+		}
+	}
+	for n := range uint16(100) {
+		if got := r.verdict(from(45000, 33434+n, byte(1+n/3)&31)); n/3 < 30 && got != "pass answer" {
+			t.Fatalf("traceroute probe %d: %q", n, got)
+		}
+	}
+	for _, protocol := range []byte{2, 4, 41, 47, 50, 51, 88, 89, 103, 112, 115} {
+		if got := r.verdict(packet.Connect(scanner4, host4, 0).IP(protocol, make([]byte, 40))); got != "pass tunnel" {
+			t.Errorf("protocol %d: %q", protocol, got)
+		}
+	}
+	for n := range uint16(100) {
+		if got := r.verdict(packet.Connect(scanner4, foreign4, n).SCTP(1)); got != "pass foreign" {
+			t.Fatalf("SCTP to another host: %q", got)
+		}
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("events: %+v", got)
+	}
+}
+
+func TestSweepOfManyAddressesIsScoredLikeUDP(t *testing.T) {
+	r := newRig(t, enforcing())
+	var own []netip.Addr
+	for i := range 30 {
+		own = append(own, netip.AddrFrom4([4]byte{198, 51, 100, byte(100 + i)}))
+	}
+	if err := r.SetHost(Host{Own: own}); err != nil {
+		t.Fatal(err)
+	}
+	passed := 0
+	for _, dst := range own {
+		if r.run(packet.Connect(scanner4, dst, 23).Bytes()) == xdpPass {
+			passed++
+		}
+	}
+	// The first probe is a connect probe like any other.
+	if passed != 16 {
+		t.Errorf("%d passed, want 16", passed)
+	}
+	got := r.drain()
+	if len(got) != 2 || !got[1].Kinds.Has(event.Sweep) || got[1].Threshold != 16 {
+		t.Errorf("events: %+v", got)
+	}
+}
+
+func TestOSFingerprintProbes(t *testing.T) {
+	r := newRig(t, enforcing())
+	stamp := []byte{3, 3, 10, 1, 2, 4, 1, 9, 8, 10, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 4, 2}
+	t2 := packet.NmapFlags(scanner4, host4, 1, 0)
+	t3 := packet.NmapFlags(scanner4, host4, 2, packet.FIN|packet.SYN|packet.PSH|packet.URG)
+	t5 := packet.NmapFlags(scanner4, host4, 3, packet.SYN)
+	for _, p := range []packet.TCP{t2, t3, t5} {
+		p.Options = stamp
+		r.run(p.Bytes())
+	}
+	u1 := packet.Connect(scanner4, host4, 4)
+	u1.ID = 4162
+	r.run(u1.UDP(bytes.Repeat([]byte("C"), 300)))
+	src, found, err := r.Source(scanner4)
+	if err != nil || !found || len(src.Kinds.Names()) != 1 || !src.Kinds.Has(event.OSFingerprint) || src.Tool != event.ToolNmap {
+		t.Errorf("%+v, %v, %v", src, found, err)
 	}
 }

@@ -17,13 +17,33 @@ import (
 // Settings are what the program is built with. They are folded in by the
 // verifier; Reconfigure replaces the program.
 type Settings struct {
-	AlertScore  int           // 1..32
-	BanScore    int           // AlertScore..32
+	AlertScore  int // 1..32
+	BanScore    int // AlertScore..32
+	UDPAlert    int // the same for UDP and one-port sweeps
+	UDPBan      int
 	Decay       time.Duration // at least 1 ms: the time in which a score loses a point
 	IPv6Prefix  int           // 32..128
 	DropCrafted bool
 	IgnorePorts []uint16
 	BanDuration time.Duration
+}
+
+// check refuses what the program could not work with: a caller's mistake,
+// since the configuration is validated before.
+func (s Settings) check() error {
+	const most = int(bpf.ScanLayoutPROBE_SLOTS)
+	for _, pair := range [][2]int{{s.AlertScore, s.BanScore}, {s.UDPAlert, s.UDPBan}} {
+		if pair[0] < 1 || pair[1] < pair[0] || pair[1] > most {
+			return fmt.Errorf("use scores %d and %d: expected 1 <= alert <= ban <= %d", pair[0], pair[1], most)
+		}
+	}
+	if s.Decay < time.Millisecond {
+		return fmt.Errorf("use decay %v: expected at least 1ms", s.Decay)
+	}
+	if s.IPv6Prefix < 32 || s.IPv6Prefix > 128 {
+		return fmt.Errorf("use IPv6 prefix /%d: expected /32 to /128", s.IPv6Prefix)
+	}
+	return nil
 }
 
 // flow is what differs between two interfaces under the same settings.
@@ -36,6 +56,9 @@ type flow struct {
 
 // specialize writes settings into a fresh spec's constants.
 func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	low, high, err := ephemeralPorts()
 	if err != nil {
 		return err
@@ -52,6 +75,8 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarDropCrafted:    flag(s.DropCrafted),
 		bpf.ScanVarAlertScore:     uint32(s.AlertScore),
 		bpf.ScanVarBanScore:       uint32(s.BanScore),
+		bpf.ScanVarUdpAlertScore:  uint32(s.UDPAlert),
+		bpf.ScanVarUdpBanScore:    uint32(s.UDPBan),
 		bpf.ScanVarDecayMs:        uint64(s.Decay.Milliseconds()),
 		bpf.ScanVarIpv6Prefix:     uint32(s.IPv6Prefix),
 		bpf.ScanVarBanNs:          uint64(s.BanDuration),

@@ -127,9 +127,9 @@ func points(word uint64, rules Rules, now clock) int {
 
 // toolOf names the tool most packets point to. Headers of a known scanner
 // outvote what any raw socket or kernel sends; two packets make it sure.
-func toolOf(votes [8]uint8) (event.Tool, event.Confidence) {
+func toolOf(votes [bpf.ScanLayoutTOOL_SLOTS]uint8) (event.Tool, event.Confidence) {
 	best := event.ToolUnknown
-	for t := event.ToolNmap; t <= event.ToolHping3; t++ {
+	for t := event.ToolNmap; int(t) < len(votes); t++ {
 		if votes[t] > 0 && (best == event.ToolUnknown || votes[t] > votes[best]) {
 			best = t
 		}

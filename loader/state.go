@@ -48,6 +48,7 @@ func (s *State) DaemonRunning() bool { return isHeld(s.dir) }
 // Rules are the settings in force, as far as commands need them.
 type Rules struct {
 	AlertScore, BanScore int
+	UDPAlert, UDPBan     int
 	Decay                time.Duration
 	BanDuration          time.Duration
 	IPv6Prefix           int
@@ -62,6 +63,8 @@ func (s *State) Rules() (Rules, error) {
 	return Rules{
 		AlertScore:  int(meta.AlertScore),
 		BanScore:    int(meta.BanScore),
+		UDPAlert:    int(meta.UdpAlertScore),
+		UDPBan:      int(meta.UdpBanScore),
 		Decay:       time.Duration(meta.DecayMs) * time.Millisecond,
 		BanDuration: time.Duration(meta.BanNs),
 		IPv6Prefix:  int(meta.Ipv6Prefix),

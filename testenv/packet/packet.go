@@ -141,6 +141,24 @@ func (p TCP) ipv6(protocol byte, payload []byte) []byte {
 	return append(append(h, chain...), payload...)
 }
 
+// UDP returns a datagram.
+func (p TCP) UDP(payload []byte) []byte {
+	h := make([]byte, 8, 8+len(payload))
+	binary.BigEndian.PutUint16(h[0:], p.SrcPort)
+	binary.BigEndian.PutUint16(h[2:], p.DstPort)
+	binary.BigEndian.PutUint16(h[4:], uint16(8+len(payload)))
+	return p.frame(17, append(h, payload...))
+}
+
+// SCTP returns a packet with one chunk of the given type (RFC 9260 3).
+func (p TCP) SCTP(chunk byte) []byte {
+	h := make([]byte, 32)
+	binary.BigEndian.PutUint16(h[0:], p.SrcPort)
+	binary.BigEndian.PutUint16(h[2:], p.DstPort)
+	h[12], h[15] = chunk, 20
+	return p.frame(132, h)
+}
+
 // Options in the orders that stacks and scanners send.
 var (
 	MSS1460   = []byte{2, 4, 0x05, 0xb4}

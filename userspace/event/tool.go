@@ -16,11 +16,15 @@ const (
 	ToolMasscan
 	ToolZmap
 	ToolHping3
+	ToolNping
+	ToolScapy
+	ToolMirai // sequence number equal to the destination: Mirai and its kin
 	toolCount
 )
 
 var toolNames = [toolCount]string{
 	"unknown", "kernel-connect", "raw-unknown", "nmap", "masscan", "zmap", "hping3",
+	"nping", "scapy", "mirai-like",
 }
 
 // String returns the name used in the event log, such as "masscan".

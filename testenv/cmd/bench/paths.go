@@ -133,7 +133,7 @@ var listeners []net.Listener
 
 func newPath(name string, frame []byte, want string, prepare func(*loader.Runner) error) (path, error) {
 	r, err := loader.NewRunner(loader.RunnerOptions{Settings: loader.Settings{
-		AlertScore: 4, BanScore: 8, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute,
+		AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute,
 	}})
 	if err != nil {
 		return path{}, err
