@@ -17,7 +17,9 @@ import (
 
 // chat sends to one service of shoutrrr. Its services take no context and
 // some have no timeout, so that an attempt may outlive its deadline; busy
-// keeps a second one from piling up behind it.
+// keeps a second one from piling up behind it. Such an attempt ends when
+// the server closes the connection or TCP keep-alive finds it gone. If it
+// succeeds after its deadline, the message is told twice.
 type chat struct {
 	name    string
 	service types.Service
@@ -53,8 +55,9 @@ func (c *chat) Send(ctx context.Context, m Message, _ []string) (Receipt, error)
 	text := m.Subject + "\n" + m.Short
 	done := make(chan error, 1)
 	go func() {
-		defer func() { <-c.busy }()
-		done <- c.call(text)
+		err := c.call(text)
+		<-c.busy // before done, or the next message could find it taken
+		done <- err
 	}()
 	select {
 	case err := <-done:

@@ -17,6 +17,10 @@ import (
 // queueSize is how many events may wait for Run.
 const queueSize = 8192
 
+// maxWait is how long Run sleeps at most: midnight is a time of the wall
+// clock, which can be set while it sleeps.
+const maxWait = 10 * time.Minute
+
 // Notifier decides, gathers, writes and delivers. Make one with New, run
 // it with Run, feed it with Handle.
 type Notifier struct {
@@ -150,7 +154,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 		next := n.step(n.o.Clock.Now(), false)
 		var timer <-chan time.Time
 		if !next.IsZero() {
-			timer = n.o.Clock.After(max(next.Sub(n.o.Clock.Now()), time.Millisecond))
+			wait := next.Sub(n.o.Clock.Now())
+			timer = n.o.Clock.After(min(max(wait, time.Millisecond), maxWait))
 		}
 		select {
 		case <-ctx.Done():

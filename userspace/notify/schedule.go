@@ -190,6 +190,7 @@ func (n *Notifier) enqueue(m Message, hooks []Message) {
 
 // flush writes the state. The caller holds n.mu.
 func (n *Notifier) flush(now time.Time) {
+	n.spool.Persist()
 	dropped, failed, spoolErr := n.spool.Lost()
 	saved := *n.st
 	saved.Dropped += dropped

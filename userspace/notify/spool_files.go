@@ -48,6 +48,20 @@ func (s *Spool) Lost() (dropped, failed uint64, err error) {
 	return s.dropped, s.failed, s.lastErr
 }
 
+// Persist writes the messages that are in memory alone, now that the disk
+// may have room again.
+func (s *Spool) Persist() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range s.entries {
+		for _, x := range list {
+			if !x.onDisk && s.write(x) != nil {
+				return
+			}
+		}
+	}
+}
+
 // write puts x into its file. The caller holds s.mu.
 func (s *Spool) write(x *Entry) error {
 	data, err := json.Marshal(x)

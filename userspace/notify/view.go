@@ -172,7 +172,13 @@ func kindsAndTool(s *event.Scan) string {
 	if s.Transport != "" {
 		text += " (" + clean(s.Transport, 10) + ")"
 	}
-	if s.Tool != event.ToolUnknown {
+	switch s.Tool {
+	case event.ToolUnknown:
+	case event.ToolKernel:
+		text += ", by a program that uses connect()"
+	case event.ToolRaw:
+		text += ", by a program that makes its own packets"
+	default:
 		text += fmt.Sprintf(", looks like %s (%s confidence)", s.Tool, s.Confidence)
 	}
 	return text

@@ -52,7 +52,7 @@ func (w *worker) next(now time.Time) (Entry, bool, time.Time) {
 	blocked := w.blocked
 	w.mu.Unlock()
 	e, ok, next := w.n.spool.Next(w.t.name, now)
-	if (ok || !next.IsZero()) && blocked.After(now) && blocked.Before(now.Add(2*lastRetry)) {
+	if (ok || !next.IsZero()) && blocked.After(now) {
 		return Entry{}, false, latest(blocked, next)
 	}
 	return e, ok, next
@@ -90,15 +90,16 @@ func (w *worker) attempt(ctx context.Context, e Entry) {
 		spoolErr = w.n.spool.Retry(e)
 		w.update(func(s *TargetStatus) { s.Sending = false })
 	default:
-		spoolErr = w.failed(e, err)
+		spoolErr = w.failed(e, err, len(receipt.Settled) > len(receipt.Refused))
 	}
 	if spoolErr != nil {
 		w.n.o.Report(fmt.Sprintf("notify: %s: %v", w.t.name, spoolErr))
 	}
 }
 
-// failed decides what becomes of an entry after err.
-func (w *worker) failed(e Entry, err error) error {
+// failed decides what becomes of an entry after err. served says that
+// some recipients have the message nevertheless.
+func (w *worker) failed(e Entry, err error, served bool) error {
 	now := w.n.o.Clock.Now()
 	text := Explain(err)
 	e.Attempts++
@@ -118,6 +119,9 @@ func (w *worker) failed(e Entry, err error) error {
 	first := false
 	w.update(func(s *TargetStatus) {
 		s.Sending, s.LastError, s.ErrorTime = false, text, now
+		if served {
+			s.LastSent = now
+		}
 		s.NextAttempt = e.NotBefore
 		if scope == ScopeTarget {
 			s.Failures++
