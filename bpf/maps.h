@@ -118,11 +118,12 @@ struct {
 } sources SEC(".maps");
 
 /* First failures, one 64-bit word a slot, by hash of the source: see
- * filter.h. Direct mapped and overwritten freely.
+ * filter.h. Direct mapped and overwritten freely; user space clears it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FILTER_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } first_failures SEC(".maps");
@@ -134,6 +135,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, LISTENED_UDP * 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct listener);
 } listened SEC(".maps");

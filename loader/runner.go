@@ -23,6 +23,7 @@ type Runner struct {
 	*State
 	prog   *ebpf.Program
 	clock  *ebpf.Variable
+	answer *ebpf.Variable
 	events *ringbuf.Reader
 	seed   uint64
 }
@@ -92,7 +93,7 @@ func (r *Runner) load(o RunnerOptions) error {
 		return explainLoad(err)
 	}
 	defer coll.Close()
-	r.clock = coll.Variables[bpf.ScanVarTestNow]
+	r.clock, r.answer = coll.Variables[bpf.ScanVarTestNow], coll.Variables[bpf.ScanVarTestOutcome]
 	// The variable lives in a map of the program, which keeps it.
 	r.prog = coll.DetachProgram("scan_xdp")
 	return r.SetClock(time.Hour)
@@ -104,6 +105,62 @@ func (r *Runner) SetClock(sinceBoot time.Duration) error {
 		return fmt.Errorf("set test clock: %w", err)
 	}
 	return nil
+}
+
+// Outcome is what a probe met.
+type Outcome uint32
+
+// The outcomes. AskSockets is the zero value: the socket table of the
+// calling thread's namespace decides, as for a live program.
+const (
+	AskSockets Outcome = iota
+	OutcomeOpen
+	OutcomeClosed
+	OutcomeUnknown
+)
+
+// SetOutcome says what the packets that are run next meet.
+func (r *Runner) SetOutcome(o Outcome) error {
+	if err := r.answer.Set(uint32(o)); err != nil {
+		return fmt.Errorf("set test outcome: %w", err)
+	}
+	return nil
+}
+
+// Forget empties the tables of what was learned of packets so far; lists
+// and host facts stay.
+func (r *Runner) Forget() error {
+	for _, name := range []string{"sources", "blind_bans", "bans"} {
+		if err := clearTable(r.maps[name]); err != nil {
+			return fmt.Errorf("empty %s: %w", name, err)
+		}
+	}
+	for _, name := range []string{"first_failures", "listened"} {
+		array, err := r.maps[name].Memory()
+		if err != nil {
+			return fmt.Errorf("empty %s: %w", name, err)
+		}
+		if _, err := array.WriteAt(make([]byte, array.Size()), 0); err != nil {
+			return fmt.Errorf("empty %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func clearTable(m *ebpf.Map) error {
+	var key bpf.ScanPrefix
+	for {
+		err := m.NextKey(nil, &key)
+		if notFound(err) {
+			return nil
+		}
+		if err == nil {
+			err = m.Delete(key)
+		}
+		if err != nil && !notFound(err) {
+			return err
+		}
+	}
 }
 
 // Run sends one frame of at least 14 bytes through the program and returns
