@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"denmap/loader"
+	"denmap/userspace/config"
+	"denmap/userspace/daemon"
+	"denmap/userspace/daemon/control"
+	"denmap/userspace/eventlog"
+	"denmap/userspace/geo"
+	"denmap/userspace/lists"
+	"denmap/userspace/netstate"
+	"denmap/userspace/notify"
+	"denmap/userspace/sdnotify"
+	"denmap/userspace/store"
+)
+
+func attachCommand(env *environment) *cli.Command {
+	return &cli.Command{
+		Name:      "attach",
+		Usage:     "protect interfaces, in the foreground",
+		ArgsUsage: "[IFACE...]",
+		Description: "Without an argument, protects the interfaces of the configuration.\n" +
+			"Ctrl-C or SIGTERM ends the protection, SIGHUP reads the configuration again and reopens the log.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "mode", Usage: "use the XDP hook `MODE`: auto, native or generic", DefaultText: "auto"},
+			&cli.BoolFlag{Name: "monitor", Usage: "detect and report, but ban nobody"},
+			&cli.BoolFlag{Name: "keep", Usage: "leave the protection in place at the end, for the next attach to take over"},
+			controlFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if err := needCapabilities("attach"); err != nil {
+				return err
+			}
+			return attach(env, c)
+		},
+	}
+}
+
+// controlFlag names the socket of the daemon, for tests.
+func controlFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "control", Usage: "reach the daemon at the socket `FILE`", Hidden: true,
+		EnvVars: []string{"DENMAP_CONTROL"}, Value: control.DefaultPath,
+	}
+}
+
+func attach(env *environment, c *cli.Context) error {
+	// Closing a terminal must not end the daemon, and neither must a
+	// reload that comes early, nor a reader of standard error that ended.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	signal.Ignore(syscall.SIGPIPE)
+
+	over, err := overridesOf(c)
+	if err != nil {
+		return err
+	}
+	load := func() (config.Config, error) {
+		cfg, err := env.loadConfig(c)
+		return over.apply(cfg), err
+	}
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("name this host: %w", err)
+	}
+	w := &wiring{env: env, stderr: &lines{w: env.Stderr}, meta: eventlog.Meta{Version: version(), Hostname: host}}
+	err = daemon.Run(c.Context, daemon.Options{
+		Config:   cfg,
+		Load:     load,
+		Named:    len(over.names) > 0,
+		Keep:     c.Bool("keep"),
+		Open:     func(s daemon.Settings) (daemon.Kernel, error) { return openKernel(env.PinDir, s) },
+		Network:  netstate.Reader{OnError: func(err error) { w.report(err.Error()) }},
+		Bans:     w.bans,
+		Locate:   w.locate,
+		Notify:   w.notify,
+		Meta:     w.meta,
+		Report:   w.report,
+		Progress: w.progress(),
+		Reload:   hup,
+		Service:  sdnotify.New(env.Getenv),
+		Control:  c.String("control"),
+	})
+	return explainAttach(err)
+}
+
+// overrides are what the command line says instead of the configuration.
+type overrides struct {
+	names   []string
+	xdp     config.XDPMode // empty: as configured
+	monitor bool
+}
+
+func overridesOf(c *cli.Context) (overrides, error) {
+	o := overrides{names: c.Args().Slice(), xdp: config.XDPMode(c.String("mode")), monitor: c.Bool("monitor")}
+	switch o.xdp {
+	case "", config.XDPAuto, config.XDPNative, config.XDPGeneric:
+	default:
+		return o, usagef("option --mode: %q: expected auto, native or generic", o.xdp)
+	}
+	if slices.Contains(o.names, "") {
+		return o, usagef("attach: expected an interface, got an empty argument")
+	}
+	return o, nil
+}
+
+// apply returns the configuration with the overrides in it. What the
+// configuration says about a named interface besides its name still holds.
+func (o overrides) apply(cfg config.Config) config.Config {
+	interfaces := slices.Clone(cfg.Interfaces)
+	if len(o.names) > 0 {
+		interfaces = nil
+	}
+	for _, name := range o.names {
+		entry, ok := cfg.For(name)
+		if !ok {
+			entry = config.Interface{}
+		}
+		entry.Name = name
+		interfaces = append(interfaces, entry)
+	}
+	for i := range interfaces {
+		if o.xdp != "" {
+			interfaces[i].XDP = o.xdp
+		}
+		if o.monitor {
+			interfaces[i].Mode = config.Monitor
+		}
+	}
+	cfg.Interfaces = interfaces
+	if o.monitor {
+		cfg.Mode = config.Monitor
+	}
+	return cfg
+}
+
+// explainAttach adds what the user can do about an error.
+func explainAttach(err error) error {
+	var missing *daemon.NoInterfaceError
+	var refused *lists.RefusedError
+	switch {
+	case errors.Is(err, daemon.ErrNoInterfaces):
+		return withHint(usagef("attach: no interface given, and none is configured"), "denmap attach eth0, or interfaces: [eth0] in %s", config.DefaultPath)
+	case errors.As(err, &missing) && len(missing.Have) > 0:
+		return withHint(err, "this host has %s", strings.Join(missing.Have, ", "))
+	case errors.As(err, &refused):
+		return withHint(err, "denmap lists check shows every bad line")
+	case errors.Is(err, loader.ErrRunning):
+		return withHint(err, "denmap status shows what it protects; denmap detach ends it")
+	case errors.Is(err, loader.ErrForeignXDP):
+		return withHint(err, "an interface runs one XDP program: bpftool net shows whose it is")
+	case errors.Is(err, loader.ErrLayout):
+		return withHint(err, "denmap detach removes it")
+	}
+	return err
+}
+
+// lines writes whole lines from several goroutines.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) write(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Standard error is for people: if it is closed, there is nobody.
+	_, _ = io.WriteString(l.w, line)
+}
+
+// wiring makes what the daemon is given.
+type wiring struct {
+	env    *environment
+	stderr *lines
+	meta   eventlog.Meta
+}
+
+func (w *wiring) report(line string) {
+	w.stderr.write("denmap: " + strings.ReplaceAll(line, "\n", "; ") + "\n")
+}
+
+// progress shows one list after the other.
+func (w *wiring) progress() func(list string, done, total int) {
+	if !w.env.Progress {
+		return nil
+	}
+	shown := make(map[string]func(done, total int))
+	return func(list string, done, total int) {
+		if shown[list] == nil {
+			shown[list] = w.env.progress("load " + list + " list")
+		}
+		shown[list](done, total)
+	}
+}
+
+func (w *wiring) bans(stateDir string) daemon.BanFile {
+	return store.NewBans(filepath.Join(stateDir, "bans.json"), w.env.Now)
+}
+
+func (w *wiring) locate(cfg config.Config) (daemon.Locator, error) {
+	l, err := geo.Open(geo.Options{
+		Databases: cfg.Geo.Databases, IPStackKeyFile: cfg.Geo.IPStackKeyFile,
+		CacheDir: cfg.StateDir, Clock: w.env.Now, Report: w.report,
+	})
+	if l == nil {
+		return nil, err
+	}
+	return l, err
+}
+
+// notify returns nil if nobody is to be told.
+func (w *wiring) notify(cfg config.Config) (daemon.Notifier, error) {
+	o := notifyOptions(cfg)
+	if !o.Enabled() {
+		return nil, nil
+	}
+	o.Hostname, o.Version, o.Report = w.meta.Hostname, w.meta.Version, w.report
+	n, err := notify.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func notifyOptions(cfg config.Config) notify.Options {
+	m := cfg.Mail
+	o := notify.Options{
+		Host: m.Host, Port: m.ServerPort(), Username: m.Username, PasswordFile: m.PasswordFile,
+		From: m.From, To: m.To, Digest: m.Digest, MaxPerDay: m.MaxPerDay,
+		URLs: cfg.Notify.URLs, StateDir: cfg.StateDir,
+	}
+	switch m.TLS {
+	case config.TLS:
+		o.TLS = notify.TLSImplicit
+	case config.NoTLS:
+		o.TLS = notify.TLSNone
+	default:
+		o.TLS = notify.TLSStartTLS
+	}
+	return o
+}

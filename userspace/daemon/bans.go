@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"denmap/userspace/event"
+	"denmap/userspace/store"
+)
+
+const (
+	// sweepPause is how much longer than a look at all bans the pause after
+	// it is: a full table takes a tenth of a second to read.
+	sweepPause = 20
+
+	// remember is how long the final counts of an ended ban are kept for
+	// whoever follows it.
+	remember = time.Minute
+
+	// crowded is from how many bans on one that is missing may have been
+	// pushed out of its table, rather than lifted.
+	crowded = 4096
+
+	// sameEnd is by how much two readings of one ban's end may differ: the
+	// kernel counts from boot, and the wall clock is being adjusted.
+	sameEnd = time.Second
+
+	// notedLately is how long a command may take from the file to the kernel.
+	notedLately = 5 * time.Second
+
+	// prolongPause is how often ends that move are saved: those of sources
+	// that go on scanning move all the time.
+	prolongPause = 15 * time.Second
+)
+
+// banKeeper removes ended bans from the kernel and keeps the others in the
+// state file, so that a reboot does not end them. After restore it belongs
+// to the goroutine of run, but for Ban.
+type banKeeper struct {
+	kernel  Kernel
+	file    BanFile
+	clock   Clock
+	tell    *teller
+	tracker banFollower
+
+	known   map[banKey]event.Ban
+	unsaved bool        // bans have come or gone since the file was written
+	moved   bool        // ends have moved since then
+	written time.Time   // when the file was
+	news    []banKey  // manual bans that the tracker is to be told of
+	next    time.Time   // no sweep before
+
+	mu    sync.Mutex
+	ended map[netip.Prefix]endedBan
+}
+
+type banKey struct {
+	source netip.Prefix
+	grade  event.Grade
+}
+
+// endedBan is a ban that is out of the kernel already.
+type endedBan struct {
+	event.Ban
+	at time.Time
+}
+
+// banFollower is told of bans that are none of the kernel's doing.
+type banFollower interface {
+	Adopt(b event.Ban, id string)
+	Banned(event.Ban)
+	Unbanned(event.Ban)
+}
+
+func newBanKeeper(k Kernel, file BanFile, clock Clock, tell *teller) *banKeeper {
+	return &banKeeper{
+		kernel: k, file: file, clock: clock, tell: tell,
+		known: make(map[banKey]event.Ban), ended: make(map[netip.Prefix]endedBan),
+	}
+}
+
+// restore puts the bans of the file into a kernel that has none of an
+// earlier daemon's, and then writes the file, to know that it can be.
+func (b *banKeeper) restore() error {
+	saved, err := b.file.Load()
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
+	if err != nil {
+		b.tell.say(err.Error() + "; no bans are restored")
+	}
+	if !b.kernel.Adopted() {
+		b.add(saved)
+	}
+	if err := b.read(); err != nil {
+		return err
+	}
+	return b.save(context.Background())
+}
+
+func (b *banKeeper) add(saved []event.Ban) {
+	var failed int
+	var first error
+	for _, ban := range saved {
+		if err := b.kernel.AddBan(ban); err != nil {
+			failed++
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	if failed > 0 {
+		b.tell.say(fmt.Sprintf("%d of %d bans could not be restored: %v", failed, len(saved), first))
+	}
+	if n := len(saved) - failed; n > 0 {
+		b.tell.say(fmt.Sprintf("%d bans restored", n))
+	}
+}
+
+// follow hands the bans that are in force to the tracker.
+func (b *banKeeper) follow(t banFollower) {
+	b.tracker = t
+	for _, ban := range b.known {
+		t.Adopt(ban, "")
+	}
+}
+
+// run looks at the bans every second until ctx ends, and once more then.
+func (b *banKeeper) run(ctx context.Context) {
+	ticks, stop := b.clock.Tick(time.Second)
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticks:
+			if now.Before(b.next) {
+				continue
+			}
+			began := b.clock.Now()
+			b.sweep(ctx, began)
+			took := b.clock.Now().Sub(began)
+			b.next = began.Add(sweepPause * took)
+		}
+	}
+}
+
+// sweep brings the kernel's tables, the file and the tracker together.
+func (b *banKeeper) sweep(ctx context.Context, now time.Time) {
+	b.forget(now)
+	if err := b.read(); err != nil {
+		b.tell.trouble("bans", err.Error())
+		return
+	}
+	b.tell.fine("bans", "")
+	if b.unsaved || b.moved && now.Sub(b.written) >= prolongPause {
+		b.saveOrSay(ctx)
+	}
+	// Only now: what the operator wrote about a ban comes from the file.
+	for _, key := range b.news {
+		if ban, ok := b.known[key]; ok {
+			b.tracker.Banned(ban)
+		}
+	}
+	b.news = nil
+}
+
+// read takes ended bans out of the kernel and compares the others with
+// what was known.
+func (b *banKeeper) read() error {
+	ended, err := b.kernel.DropExpired()
+	b.keep(ended)
+	if err != nil {
+		return err
+	}
+	bans, err := b.kernel.Bans()
+	if err != nil {
+		return err
+	}
+	known := make(map[banKey]event.Ban, len(bans))
+	still := make(map[netip.Prefix]bool, len(bans))
+	for _, ban := range bans {
+		key := banKey{ban.Source, ban.Grade}
+		before, ok := b.known[key]
+		ban.Reason = before.Reason
+		known[key], still[ban.Source] = ban, true
+		b.unsaved = b.unsaved || !ok
+		b.moved = b.moved || ok && !sameTime(before.Until, ban.Until)
+		if !ok && ban.Grade == event.Manual && b.tracker != nil {
+			b.news = append(b.news, key)
+		}
+	}
+	for key, ban := range b.known {
+		if _, ok := known[key]; ok {
+			continue
+		}
+		b.unsaved = true
+		early := ban.Until.IsZero() || ban.Until.After(b.clock.Now().Add(sameEnd))
+		if early && !still[key.source] && len(bans) < crowded && b.tracker != nil {
+			b.tracker.Unbanned(ban)
+		}
+	}
+	b.known = known
+	return nil
+}
+
+func sameTime(a, b time.Time) bool {
+	if a.IsZero() || b.IsZero() {
+		return a.IsZero() && b.IsZero()
+	}
+	return a.Sub(b).Abs() < sameEnd
+}
+
+// save writes the bans that are in force, read under the file's lock.
+func (b *banKeeper) save(ctx context.Context) error {
+	var failed error
+	err := b.file.Update(ctx, func(old []event.Ban) []event.Ban {
+		bans, err := b.kernel.Bans()
+		if err != nil {
+			failed = err
+			return old
+		}
+		return b.merge(old, bans)
+	})
+	if errors.Is(err, store.ErrCorrupt) {
+		b.tell.say(err.Error())
+		err = nil
+	}
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	b.unsaved, b.moved, b.written = false, false, b.clock.Now()
+	return nil
+}
+
+// merge adds to the kernel's bans what only the file knows: reasons, and
+// bans that a command has noted and is about to put into the kernel.
+func (b *banKeeper) merge(old, bans []event.Ban) []event.Ban {
+	noted := make(map[banKey]event.Ban)
+	for _, ban := range old {
+		noted[banKey{ban.Source, ban.Grade}] = ban
+	}
+	for i := range bans {
+		key := banKey{bans[i].Source, bans[i].Grade}
+		bans[i].Reason = noted[key].Reason
+		delete(noted, key)
+		if known, ok := b.known[key]; ok {
+			known.Reason = bans[i].Reason
+			b.known[key] = known
+		}
+	}
+	for key, ban := range noted {
+		_, lifted := b.known[key]
+		if age := b.clock.Now().Sub(ban.Since); ban.Grade == event.Manual && !lifted && age.Abs() < notedLately {
+			bans = append(bans, ban)
+		}
+	}
+	return bans
+}
+
+func (b *banKeeper) saveOrSay(ctx context.Context) {
+	if err := b.save(ctx); err != nil {
+		b.unsaved = true
+		b.tell.trouble("save bans", err.Error()+"; bans would not outlive a reboot; trying again")
+		return
+	}
+	b.tell.fine("save bans", "bans are saved again")
+}
+
+// Ban returns the ban of exactly this source, for the tracker: the running
+// one, or once the final counts of one that has ended.
+func (b *banKeeper) Ban(source netip.Prefix) (event.Ban, bool, error) {
+	ban, ok, err := b.kernel.Ban(source)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last, ended := b.ended[source]
+	delete(b.ended, source)
+	if ok || err != nil || !ended {
+		return ban, ok, err
+	}
+	return last.Ban, true, nil
+}
+
+// Source is Kernel.Source, for the tracker.
+func (b *banKeeper) Source(source netip.Prefix) (event.Source, bool, error) {
+	return b.kernel.Source(source)
+}
+
+func (b *banKeeper) keep(ended []event.Ban) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.Now()
+	for _, ban := range ended {
+		b.ended[ban.Source] = endedBan{ban, now}
+	}
+}
+
+// forget drops final counts that nobody asked for.
+func (b *banKeeper) forget(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for source, ban := range b.ended {
+		if now.Sub(ban.at) > remember {
+			delete(b.ended, source)
+		}
+	}
+}

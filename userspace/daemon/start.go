@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"denmap/userspace/daemon/control"
+	"denmap/userspace/netstate"
+	"denmap/userspace/scans"
+)
+
+// start brings everything up, attaching last. What can fail without the
+// kernel comes before it is touched; when something fails after that, the
+// kernel is left as it was found.
+func start(o Options) (_ *daemon, err error) {
+	if len(o.Config.Interfaces) == 0 {
+		return nil, ErrNoInterfaces
+	}
+	tell := newTeller(o.Report)
+	d := &daemon{
+		opts: o, tell: tell, ring: newRing(), losses: newLosses(),
+		network:  make(chan netstate.Snapshot),
+		requests: make(chan request),
+		watchers: newGroup(), reader: newGroup(), tracking: newGroup(),
+		ringError: make(chan error, 1),
+	}
+	var undo []func() error
+	defer func() {
+		if err != nil {
+			for i := len(undo) - 1; i >= 0; i-- {
+				err = errors.Join(err, undo[i]())
+			}
+		}
+	}()
+
+	host, err := d.look()
+	if err != nil {
+		return nil, err
+	}
+	d.lists = newListKeeper(o.Clock, tell, d.emit, o.Progress)
+	undo = append(undo, func() error { d.lists.close(); return nil })
+	if err := d.lists.read(o.Config.Lists); err != nil {
+		return nil, err
+	}
+	if d.kernel, err = o.Open(settingsOf(o.Config)); err != nil {
+		return nil, err
+	}
+	// What an earlier daemon left goes on dropping.
+	undo = append(undo, func() error { return d.kernel.Close(d.kernel.Adopted()) })
+	if d.out, err = openOutputs(o, tell); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() error { d.out.close(); return nil })
+	if err := d.fill(hostOf(host)); err != nil {
+		return nil, err
+	}
+	if err := d.guard.start(host.Interfaces); err != nil {
+		return nil, err
+	}
+	d.run()
+	return d, nil
+}
+
+// look reads the host's network and wants the named interfaces there.
+func (d *daemon) look() (netstate.Snapshot, error) {
+	host, err := d.opts.Network.Read()
+	if err != nil && len(host.Interfaces) == 0 {
+		return host, err
+	}
+	if err != nil {
+		d.tell.say(err.Error())
+	}
+	if d.opts.Named {
+		err = missing(d.opts.Config, host.Interfaces)
+	} else {
+		err = nil
+	}
+	return host, err
+}
+
+// fill gives the kernel everything it must know before the first packet.
+func (d *daemon) fill(h Host) error {
+	d.bans = newBanKeeper(d.kernel, d.opts.Bans(d.opts.Config.StateDir), d.opts.Clock, d.tell)
+	if err := d.bans.restore(); err != nil {
+		return err
+	}
+	if err := d.lists.fill(d.kernel); err != nil {
+		return err
+	}
+	if err := d.kernel.SetHost(h); err != nil {
+		return fmt.Errorf("tell the kernel the host's addresses: %w", err)
+	}
+	// Losses from before are no news.
+	counts, err := d.kernel.LostEvents()
+	if err != nil {
+		return err
+	}
+	d.losses.counts.since(counts)
+	d.guard = newGuard(d.kernel, d.opts.Config, d.tell, d.emit)
+	d.tracker = scans.New(scans.Options{
+		Kernel: d.bans, Now: d.opts.Clock.Now, NewID: d.opts.NewID,
+		IPv6Prefix: d.opts.Config.Detect.IPv6Prefix,
+		Monitor:    d.guard.monitors,
+		Locate:     d.out.locate,
+	})
+	d.bans.follow(d.tracker)
+	return nil
+}
+
+// run starts the goroutines. Nothing fails from here on.
+func (d *daemon) run() {
+	d.tracking.run(func(ctx context.Context) { d.tracker.Run(ctx, d.ring.out, d.out.put) })
+	d.reader.run(func(ctx context.Context) {
+		if err := d.ring.run(ctx, d.kernel); err != nil {
+			d.ringError <- err
+		}
+	})
+	d.watchers.run(d.watchNetwork)
+	d.watchers.run(d.lists.run)
+	d.watchers.run(d.bans.run)
+	if d.opts.Control != "" {
+		server, err := control.Listen(d.opts.Control, d.request)
+		if err != nil {
+			d.tell.say(err.Error() + `; "denmap detach" cannot reach this daemon, signals can`)
+		} else {
+			d.control = server
+		}
+	}
+	d.opts.Service.Ready(d.guard.status())
+}
