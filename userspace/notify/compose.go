@@ -57,10 +57,10 @@ func (c composer) alerts(a *Alerts, quota string, now time.Time) (m Message, web
 	}
 	p.Title = p.Sections[0].Title
 	if n := len(a.Items) - 1 + a.More; n > 0 {
-		p.Title += fmt.Sprintf(" and %d more", n)
+		p.Title += fmt.Sprintf(" (and %d more)", n)
 	}
 	if a.More > 0 {
-		p.More = fmt.Sprintf("And %s more than can be told one by one; the next digest counts them.",
+		p.More = fmt.Sprintf("And %s more than can be told one by one: denmap report lists them.",
 			plural(a.More, "source", "sources"))
 		short.WriteString(p.More)
 	}
@@ -97,10 +97,7 @@ func (c composer) digest(d *Digest, quota string, now time.Time) (m, webhook Mes
 // shortDigest is a digest in a few lines, for chats.
 func shortDigest(v digestView, quota string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%d events: %d alerts, %d bans", v.Period, v.Events, v.Alerts, v.Bans)
-	if v.Reported > 0 {
-		fmt.Fprintf(&b, ", %d only reported", v.Reported)
-	}
+	b.WriteString(v.Period + "\n" + v.Summary)
 	list := func(name string, counts []count, n int) {
 		if len(counts) == 0 {
 			return

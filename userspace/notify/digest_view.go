@@ -57,9 +57,10 @@ type digestView struct {
 	MoreNotes  int          `json:"notes_more"`
 	Quota      bool         `json:"delayed_by_daily_limit"`
 
-	Period string    `json:"-"`
-	Start  time.Time `json:"start"`
-	End    time.Time `json:"end"`
+	Period  string    `json:"-"`
+	Summary string    `json:"-"` // the sums of events in a line
+	Start   time.Time `json:"start"`
+	End     time.Time `json:"end"`
 }
 
 // view sums up d for people.
@@ -71,6 +72,11 @@ func (d *Digest) view(loc *time.Location) digestView {
 		Notes: d.Notes, MoreNotes: d.MoreNotes, Quota: d.Quota,
 		Start: d.Start, End: d.End,
 		Period: fmt.Sprintf("%s to %s", stamp(d.Start, loc), stamp(d.End, loc)),
+	}
+	v.Summary = fmt.Sprintf("%s: %s, %s, %s", plural(v.Events, "event", "events"), plural(v.Alerts, "alert", "alerts"),
+		plural(v.Bans, "ban", "bans"), plural(v.Unbans, "unban", "unbans"))
+	if v.Reported > 0 {
+		v.Summary += fmt.Sprintf(", %s only reported", plural(v.Reported, "ban", "bans"))
 	}
 	v.Kinds, _ = topCounts(d.Kinds, len(d.Kinds))
 	v.Countries, v.MoreC = topCounts(d.Countries, topCountries)
@@ -137,7 +143,7 @@ func (x *Detail) action(loc *time.Location) string {
 	case x.Banned && x.Enforced && x.BanUntil.IsZero():
 		return "banned"
 	case x.Banned && x.Enforced:
-		return "banned until " + x.BanUntil.In(loc).Format("15:04:05")
+		return "banned until " + x.BanUntil.In(loc).Format("2006-01-02 15:04")
 	case x.Banned:
 		return "reported only"
 	}

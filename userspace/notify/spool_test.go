@@ -3,9 +3,11 @@
 package notify
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,6 +128,71 @@ func TestSpoolCrashBeforeRename(t *testing.T) {
 	}
 	if _, failed, _ := s.Lost(); failed != 0 {
 		t.Errorf("%d messages counted as lost", failed)
+	}
+}
+
+// TestSpoolKilled kills, without warning, a process that writes: what it
+// knew to be queued is there afterwards, once, and nothing is half there.
+func TestSpoolKilled(t *testing.T) {
+	const child = "DENMAP_TEST_SPOOL"
+	if dir := os.Getenv(child); dir != "" {
+		s := mustOpenSpool(t, dir)
+		from := 0
+		fmt.Sscan(os.Getenv(child+"_FROM"), &from)
+		for i := from; ; i++ {
+			if err := s.Add(fmt.Sprint("t", i%7), spoolMessage(i), start); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Println("queued", i)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "spool")
+	var acknowledged []string
+	next := 0
+	for round := range 5 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSpoolKilled$")
+		cmd.Env = append(os.Environ(), child+"="+dir, fmt.Sprintf("%s_FROM=%d", child, next))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); {
+			var i int
+			if _, err := fmt.Sscanf(lines.Text(), "queued %d", &i); err != nil {
+				continue
+			}
+			acknowledged = append(acknowledged, fmt.Sprintf("%04d", i))
+			next = i + 2 // the one under way may or may not be there
+			if n++; n == 20+7*round {
+				// What is in the pipe was queued, too.
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = cmd.Wait() // killed, as it should be
+	}
+	s := mustOpenSpool(t, dir)
+	if _, failed, _ := s.Lost(); failed != 0 {
+		t.Errorf("%d files were half written", failed)
+	}
+	found := map[string]int{}
+	for i := range 7 {
+		for _, id := range queued(s, fmt.Sprint("t", i)) {
+			found[id]++
+		}
+	}
+	for _, id := range acknowledged {
+		if found[id] != 1 {
+			t.Errorf("message %s is there %d times", id, found[id])
+		}
+	}
+	if len(acknowledged) < 100 || len(found) > len(acknowledged)+5 {
+		t.Errorf("%d acknowledged, %d found", len(acknowledged), len(found))
 	}
 }
 

@@ -38,7 +38,7 @@ This digest is late: the messages of its day were used up.
 {{end}}
 Totals
   Sources    {{if .AtLeast}}more than {{end}}{{.Sources}}
-  Events     {{.Events}}: {{.Alerts}} alerts, {{.Bans}} bans, {{.Unbans}} unbans{{if .Reported}}, {{.Reported}} bans that were only reported{{end}}
+  Events     {{.Summary}}
 {{- if .Beyond}}
              {{.Beyond}} events came from further sources that could not be counted one by one
 {{- end}}
@@ -94,7 +94,7 @@ const htmlDigest = `{{define "sums"}}<table style="border-collapse:collapse">
 <h2 style="font-size:1.1em">{{.Title}}</h2>
 {{with .Digest}}<p>{{.Period}}</p>
 {{if .Quota}}<p>This digest is late: the messages of its day were used up.</p>
-{{end}}<p>{{if .AtLeast}}More than {{end}}{{.Sources}} sources, {{.Events}} events: {{.Alerts}} alerts, {{.Bans}} bans, {{.Unbans}} unbans{{if .Reported}}, {{.Reported}} bans that were only reported{{end}}.
+{{end}}<p>{{if .AtLeast}}More than {{end}}{{.Sources}} sources; {{.Summary}}.
 {{if .Beyond}}{{.Beyond}} events came from further sources that could not be counted one by one. {{end}}{{if .Overflowed}}{{.Overflowed}} events came too fast for this digest and are in the log alone.{{end}}</p>
 {{if .Kinds}}<h3 style="font-size:1em">Kinds (sources)</h3>
 {{template "sums" .Kinds}}{{end}}{{if .Countries}}<h3 style="font-size:1em">Countries (sources)</h3>
