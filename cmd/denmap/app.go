@@ -28,6 +28,8 @@ func newApp(env *environment) *cli.App {
 			&cli.BoolFlag{Name: "debug", Usage: "with an error, show the kernel verifier's whole log"},
 		},
 		Commands: []*cli.Command{
+			attachCommand(env),
+			detachCommand(env),
 			statusCommand(env),
 			healthCommand(env),
 			listsCommand(env),

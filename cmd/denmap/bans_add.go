@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,6 +14,7 @@ import (
 	"denmap/userspace/config"
 	"denmap/userspace/event"
 	"denmap/userspace/lists"
+	"denmap/userspace/units"
 )
 
 func bansAddCommand(env *environment) *cli.Command {
@@ -119,29 +119,46 @@ func (e *environment) admit(c *cli.Context, cfg config.Config, state *loader.Sta
 	return nil
 }
 
-// giveBans writes the file first: what is in force then survives a reboot,
-// and a file that cannot be written leaves the kernel as it was.
+// giveBans puts bans into the kernel and into the file, both under the
+// file's lock: the daemon, which writes the kernel's bans into the file,
+// then finds each of them in both or in none.
 func (e *environment) giveBans(c *cli.Context, cfg config.Config, state *loader.State, bans []event.Ban) error {
-	err := e.updateBanFile(c, cfg, func(saved []event.Ban) []event.Ban { return mergeBans(saved, bans) })
-	if err != nil {
+	var failed error
+	err := e.updateBanFile(c, cfg, func(saved []event.Ban) []event.Ban {
+		if state != nil {
+			bans, failed = enforceBans(state, bans)
+		}
+		return mergeBans(saved, bans)
+	})
+	if err != nil && state != nil {
+		err = fmt.Errorf("%s in force, but would not outlive a reboot: %w", plural(len(bans), "ban is", "bans are"), err)
+	}
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
 	if state == nil {
 		e.say("not attached: in force from the next attach on")
-	} else {
-		for _, b := range bans {
-			if err := state.AddBan(b); err != nil {
-				return fmt.Errorf("%w (it is noted for the next attach)", err)
-			}
-		}
 	}
-	for _, b := range bans[:min(len(bans), 10)] {
-		e.say("banned %s for %v", lists.FormatPrefix(b.Source), b.Until.Sub(b.Since).Round(time.Second))
+	for _, b := range bans[:min(len(bans), bansNamed)] {
+		e.say("banned %s for %s", lists.FormatPrefix(b.Source), units.FormatDuration(b.Until.Sub(b.Since)))
 	}
-	if more := len(bans) - 10; more > 0 {
+	if more := len(bans) - bansNamed; more > 0 {
 		e.say("banned %d more", more)
 	}
 	return nil
+}
+
+// bansNamed is how many new bans are told one by one.
+const bansNamed = 10
+
+// enforceBans returns the bans that the kernel took.
+func enforceBans(state *loader.State, bans []event.Ban) ([]event.Ban, error) {
+	for i, b := range bans {
+		if err := state.AddBan(b); err != nil {
+			return bans[:i], err
+		}
+	}
+	return bans, nil
 }
 
 // mergeBans replaces the manual bans of the same sources.

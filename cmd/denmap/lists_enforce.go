@@ -78,11 +78,7 @@ func (e *environment) syncList(c *cli.Context, state *loader.State, kind lists.K
 		return fmt.Errorf("%w: %w", errNotEnforced, err)
 	}
 	active := list.Active(e.Now())
-	want := make([]loader.ListEntry, len(active))
-	for i, entry := range active {
-		want[i] = loader.ListEntry{Prefix: entry.Prefix, Watch: entry.Watch}
-	}
-	_, _, err = state.SyncList(loader.ListName(kind.String()), want, e.progress("put in force"))
+	_, _, err = state.SyncList(loader.ListName(kind.String()), loaderEntries(active), e.progress("put in force"))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotEnforced, err)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -50,7 +51,9 @@ func words(c *cli.Context) string {
 	return c.Command.HelpName[min(len(program), len(c.Command.HelpName)):]
 }
 
-func usageLine(c *cli.Context) string { return c.Command.HelpName + " " + c.Command.ArgsUsage }
+func usageLine(c *cli.Context) string {
+	return strings.TrimSpace(c.Command.HelpName + " " + c.Command.ArgsUsage)
+}
 
 // prefixes reads addresses and networks, all or none.
 func prefixes(args []string) ([]netip.Prefix, error) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"denmap/loader"
+	"denmap/userspace/config"
 	"denmap/userspace/event"
 	"denmap/userspace/lists"
 )
@@ -46,13 +48,38 @@ func unban(env *environment, c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if state != nil {
+		defer state.Close()
+	}
+	freed, err := env.free(c, cfg, state, wanted)
+	if err != nil {
+		return err
+	}
+	return env.tellUnban(wanted, freed)
+}
+
+// free takes bans out of the file and the kernel, both under the file's
+// lock, as giveBans puts them in. It returns the sources of which something
+// was known.
+func (e *environment) free(c *cli.Context, cfg config.Config, state *loader.State, wanted []netip.Prefix) (map[netip.Prefix]bool, error) {
 	freed := make(map[netip.Prefix]bool)
 	hit := func(p netip.Prefix) bool {
 		return len(wanted) == 0 || slices.ContainsFunc(wanted, p.Overlaps)
 	}
-	// The file first: a daemon that restarts in between must not restore
-	// from it what was just lifted.
-	err = env.updateBanFile(c, cfg, func(saved []event.Ban) []event.Ban {
+	if state == nil {
+		// Without anything to lift, no file is made.
+		saved, err := e.loadBanFile(cfg)
+		if err != nil || len(saved) == 0 {
+			return freed, err
+		}
+	}
+	var failed error
+	err := e.updateBanFile(c, cfg, func(saved []event.Ban) []event.Ban {
+		if state != nil {
+			if failed = freeSources(state, wanted, hit, freed); failed != nil {
+				return saved
+			}
+		}
 		return slices.DeleteFunc(saved, func(b event.Ban) bool {
 			if hit(b.Source) {
 				freed[b.Source] = true
@@ -60,16 +87,7 @@ func unban(env *environment, c *cli.Context, args []string) error {
 			return hit(b.Source)
 		})
 	})
-	if err != nil {
-		return err
-	}
-	if state != nil {
-		defer state.Close()
-		if err := freeSources(state, wanted, hit, freed); err != nil {
-			return err
-		}
-	}
-	return env.tellUnban(wanted, freed)
+	return freed, errors.Join(err, failed)
 }
 
 // freeSources lifts bans and erases scores in the kernel, and notes whom
