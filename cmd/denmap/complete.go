@@ -95,6 +95,9 @@ func flagNames(app *cli.App, path []*cli.Command) []string {
 		flags = append(flags, c.Flags...)
 	}
 	for _, f := range flags {
+		if hidden(f) {
+			continue
+		}
 		for _, name := range f.Names() {
 			names = append(names, dashed(name))
 		}

@@ -27,7 +27,7 @@ func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
 	}
 	fmt.Fprintf(&text, "%s - %s\n\nUsage: %s [OPTIONS]\n", name, usage, strings.TrimSpace(name+" "+args))
 	if description != "" {
-		fmt.Fprintf(&text, "\n%s\n", strings.TrimSpace(description))
+		fmt.Fprintf(&text, "\n%s\n", wrap(strings.TrimSpace(description)))
 	}
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	if len(commands) > 0 {
@@ -56,7 +56,7 @@ func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
 func writeFlags(w io.Writer, flags []cli.Flag) {
 	for _, f := range flags {
 		doc, ok := f.(cli.DocGenerationFlag)
-		if !ok {
+		if !ok || hidden(f) {
 			continue
 		}
 		var names []string
@@ -83,4 +83,33 @@ func unquote(usage string) (placeholder, text string) {
 		return "VALUE", usage
 	}
 	return name, before + name + after
+}
+
+// hidden reports whether an option is not for people.
+func hidden(f cli.Flag) bool {
+	v, ok := f.(cli.VisibleFlag)
+	return ok && !v.IsVisible()
+}
+
+// helpWidth is where lines of help end.
+const helpWidth = 80
+
+// wrap breaks lines between words. Lines that fit stay as they are.
+func wrap(text string) string {
+	var out []string
+	for _, line := range strings.Split(text, "\n") {
+		if len(line) <= helpWidth {
+			out = append(out, line)
+			continue
+		}
+		row := ""
+		for _, word := range strings.Fields(line) {
+			if row != "" && len(row)+1+len(word) > helpWidth {
+				out, row = append(out, row), ""
+			}
+			row = strings.TrimLeft(row+" "+word, " ")
+		}
+		out = append(out, row)
+	}
+	return strings.Join(out, "\n")
 }
