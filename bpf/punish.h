@@ -50,9 +50,12 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	e->grade = GRADE_BLIND;
 	e->protocol = x->p.protocol;
 	__builtin_memcpy(e->tools, s->tools, sizeof(e->tools));
-	for (__u32 i = 0; i < EVENT_PORTS; i++)
-		e->ports[i] =
-		    bpf_htons((__u16)s->probes[(counted - 1 - i) & (PROBE_SLOTS - 1)].print);
+	for (__u32 i = 0; i < EVENT_PORTS; i++) {
+		const struct probe *probe = &s->probes[(counted - 1 - i) & (PROBE_SLOTS - 1)];
+
+		e->ports[i] = bpf_htons((__u16)probe->print);
+		e->port_kinds[i] = probe->kind;
+	}
 	bpf_ringbuf_submit(e, 0);
 }
 

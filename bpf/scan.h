@@ -180,7 +180,8 @@ struct event {
 	enum ban_grade grade;
 	__u32 protocol; /* IP protocol of the crossing packet */
 	__u8 tools[TOOL_SLOTS];
-	__be16 ports[EVENT_PORTS]; /* the latest; min(distinct, EVENT_PORTS) are valid */
+	__be16 ports[EVENT_PORTS]; /* of the latest probes; min(distinct, EVENT_PORTS) are valid */
+	__u8 port_kinds[EVENT_PORTS]; /* enum scan_kind of the same probes */
 };
 
 /* Which tables hold anything, so that an empty one costs no look-up, and
@@ -241,6 +242,6 @@ _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
 _Static_assert(sizeof(struct probe) == 8, "one load reads a probe");
 _Static_assert(sizeof(struct source) == 88 + PROBE_SLOTS * 8, "no hidden padding");
 _Static_assert(sizeof(struct ban) == 40, "no hidden padding");
-_Static_assert(sizeof(struct event) == 144, "user space rejects any other length");
+_Static_assert(sizeof(struct event) == 160, "user space rejects any other length");
 
 #endif

@@ -49,6 +49,7 @@ type ScanEvent struct {
 	Protocol  uint32
 	Tools     [16]uint8
 	Ports     [16]uint16
+	PortKinds [16]uint8
 }
 
 type ScanEventFlags uint32

@@ -78,12 +78,33 @@ func detectionFrom(e *bpf.ScanEvent, now clock) event.Detection {
 		BanUntil:    now.time(e.Until),
 	}
 	d.Tool, d.Confidence = toolOf(e.Tools)
-	for _, p := range e.Ports[:min(int(e.Distinct), len(e.Ports))] {
+	known := min(int(e.Distinct), len(e.Ports))
+	for _, p := range e.Ports[:known] {
 		var b [2]byte
 		binary.NativeEndian.PutUint16(b[:], p)
 		d.Ports = append(d.Ports, binary.BigEndian.Uint16(b[:]))
 	}
+	d.Main = mainKind(e.PortKinds[:known])
 	return d
+}
+
+// mainKind is the most common of the kinds, the latest of two equals. They
+// stand latest first.
+func mainKind(kinds []uint8) event.Kind {
+	if len(kinds) == 0 {
+		return 0
+	}
+	var votes [256]int
+	best := kinds[0]
+	for _, k := range kinds {
+		votes[k]++
+	}
+	for _, k := range kinds {
+		if votes[k] > votes[best] {
+			best = k
+		}
+	}
+	return event.Kind(best)
 }
 
 func transport(protocol uint32) string {

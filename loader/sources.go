@@ -106,10 +106,13 @@ func sourceFrom(key bpf.ScanPrefix, v bpf.ScanSource, rules Rules, now clock) ev
 		src.Prefix = netip.PrefixFrom(addrFrom(v.Addr), addrFrom(v.Addr).BitLen())
 	}
 	src.Tool, src.Confidence = toolOf(v.Tools)
+	var kinds []uint8
 	for i := range min(v.Counted, uint32(len(v.Probes))) {
-		print := v.Probes[(v.Counted-1-i)%uint32(len(v.Probes))].Print
-		src.Ports = append(src.Ports, uint16(print))
+		probe := v.Probes[(v.Counted-1-i)%uint32(len(v.Probes))]
+		src.Ports = append(src.Ports, uint16(probe.Print))
+		kinds = append(kinds, probe.Kind)
 	}
+	src.Main = mainKind(kinds)
 	return src
 }
 

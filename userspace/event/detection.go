@@ -28,6 +28,7 @@ type Detection struct {
 	IfIndex     int
 	Interface   string // empty if the interface is gone already
 	Kinds       Kinds
+	Main        Kind // the kind of most of the latest probes
 	Tool        Tool
 	Confidence  Confidence
 	Transport   string
@@ -56,6 +57,7 @@ type Source struct {
 	Prefix      netip.Prefix
 	First, Last time.Time
 	Kinds       Kinds
+	Main        Kind // the kind of most of the latest probes
 	Tool        Tool
 	Confidence  Confidence
 	Score       int // after decay, now

@@ -49,6 +49,7 @@ type Scan struct {
 	Source      netip.Prefix // /32 or /128, or the IPv6 prefix that is scored as one
 	Destination netip.Addr   // the latest one probed
 	Kinds       Kinds
+	Main        Kind // the kind of most probes, named first
 	Tool        Tool
 	Confidence  Confidence
 	Transport   string // "tcp", "udp", ...; empty when mixed

@@ -79,11 +79,24 @@ func (s Kinds) Names() []string {
 	return names
 }
 
-// Title names the set for people, such as "SYN" or "FIN and Xmas".
-func (s Kinds) Title() string {
+// NamesFrom is Names with the main kind first: a scan is often announced by
+// a few probes of other kinds.
+func (s Kinds) NamesFrom(main Kind) []string {
+	if !s.Has(main) {
+		return s.Names()
+	}
+	return append([]string{kindNames[main]}, (s &^ (1 << main)).Names()...)
+}
+
+// Title names the set for people, the main kind first, such as "SYN" or
+// "FIN, ACK and SYN".
+func (s Kinds) Title(main Kind) string {
 	var titles []string
+	if s.Has(main) {
+		titles = append(titles, kindTitles[main])
+	}
 	for k := range kindCount {
-		if s.Has(k) {
+		if s.Has(k) && k != main {
 			titles = append(titles, kindTitles[k])
 		}
 	}

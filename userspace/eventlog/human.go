@@ -33,7 +33,7 @@ func RenderHuman(w io.Writer, r Record, zone *time.Location) error {
 	}
 	line := fmt.Sprintf("%s %-34s  %-12s  %-8s  %-26s  %s", head,
 		clean(source),
-		orDash(strings.Join(s.Kinds.Names(), ",")),
+		orDash(strings.Join(s.Kinds.NamesFrom(s.Main), ",")),
 		orDash(toolName(s.Tool)),
 		portsText(s),
 		clean(outcome(e)))

@@ -41,7 +41,7 @@ func OpenJournal(o SocketOptions) *SocketSink {
 		field("DENMAP_ID", rec.Event.ID)
 		if s := rec.Event.Scan; s != nil {
 			field("DENMAP_SOURCE", getSource(s))
-			field("DENMAP_SCAN", strings.Join(s.Kinds.Names(), ","))
+			field("DENMAP_SCAN", strings.Join(s.Kinds.NamesFrom(s.Main), ","))
 		}
 		field("DENMAP_EVENT", string(line))
 		return b.Bytes(), nil

@@ -94,7 +94,7 @@ func (d *document) addScan(s *event.Scan) {
 	}
 
 	m := &d.DenMap
-	m.Enforced, m.Scan = &s.Enforced, s.Kinds.Names()
+	m.Enforced, m.Scan = &s.Enforced, s.Kinds.NamesFrom(s.Main)
 	if s.Tool != event.ToolUnknown {
 		m.Tool = &denmapTool{s.Tool.String(), s.Confidence.String()}
 	}
@@ -170,7 +170,7 @@ func (d *document) scan() (*event.Scan, error) {
 	s := &event.Scan{
 		Score: value(m.Score), Threshold: value(m.Threshold), Probes: value(m.Probes), Enforced: value(m.Enforced),
 		Dropped: m.Dropped, Protected: m.Protected, Watched: m.Watched,
-		Kinds: parseKinds(m.Scan), Grade: parseGrade(m.Grade),
+		Kinds: parseKinds(m.Scan), Main: mainKind(m.Scan), Grade: parseGrade(m.Grade),
 		First: time.Time(value(d.Event.Start)), Last: time.Time(value(d.Event.End)),
 	}
 	if d.Network != nil {

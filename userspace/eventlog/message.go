@@ -67,7 +67,7 @@ func scanMessage(e event.Event) string {
 func scanText(s *event.Scan) string {
 	text := "scan by " + sourceText(s)
 	if s.Kinds != 0 {
-		text = s.Kinds.Title() + " " + text
+		text = s.Kinds.Title(s.Main) + " " + text
 	}
 	if name := toolName(s.Tool); name != "" {
 		text += " (" + name + ")"

@@ -23,6 +23,15 @@ func parseKinds(names []string) event.Kinds {
 	return set
 }
 
+// mainKind is the kind that NamesFrom put first.
+func mainKind(names []string) event.Kind {
+	if len(names) == 0 {
+		return 0
+	}
+	k, _ := event.ParseKind(names[0])
+	return k
+}
+
 func parseTool(name string) event.Tool {
 	for t := event.ToolUnknown + 1; t.String() != event.ToolUnknown.String(); t++ {
 		if t.String() == name {

@@ -55,17 +55,17 @@ func samples() []sample {
 		})},
 		{"crafted", changed(event.ScanDetected, func(e *event.Event, s *event.Scan) {
 			e.Reason, s.Score, s.Threshold, s.Distinct, s.Ports = "score 2 of 4", 2, 4, 1, []uint16{22}
-			s.Kinds, s.BanUntil = event.Kinds(0).With(event.Xmas), time.Time{}
+			s.Kinds, s.Main, s.BanUntil = event.Kinds(0).With(event.Xmas), event.Xmas, time.Time{}
 		})},
 		{"banned", scanEvent(event.SourceBanned)},
 		{"banned-proven-ipv6-net", changed(event.SourceBanned, func(_ *event.Event, s *event.Scan) {
 			s.Source, s.Destination = netip.MustParsePrefix("2001:db8:1:2::/64"), netip.MustParseAddr("2001:db8::1")
-			s.Grade, s.Tool, s.Kinds = event.Proven, event.ToolKernel, event.Kinds(0).With(event.Connect)
+			s.Grade, s.Tool, s.Kinds, s.Main = event.Proven, event.ToolKernel, event.Kinds(0).With(event.Connect), event.Connect
 			s.Place = event.Place{Country: "Testland", CountryISO: "ZZ", City: "Test Town", HasCoordinates: true, Latitude: 51.5, Longitude: -0.125, Database: "test.mmdb"}
 		})},
 		{"banned-monitor", changed(event.SourceBanned, func(_ *event.Event, s *event.Scan) {
 			s.Enforced, s.BanUntil = false, time.Time{}
-			s.Kinds, s.Transport = event.Kinds(0).With(event.FIN).With(event.UDP), ""
+			s.Kinds, s.Main, s.Transport = event.Kinds(0).With(event.FIN).With(event.UDP), event.UDP, ""
 			s.Tool, s.Confidence = event.ToolUnknown, event.Low
 			s.Source, s.Place = netip.MustParsePrefix("192.0.2.7/32"), event.Place{Special: "documentation", Country: "Nowhere"}
 		})},
@@ -84,7 +84,7 @@ func samples() []sample {
 			e.Reason, s.Dropped, s.Last = "ban ended: expired", 996, testTime.Add(90*time.Second)
 		})},
 		{"ended-sweep", changed(event.ScanEnded, func(e *event.Event, s *event.Scan) {
-			e.Reason, s.Kinds, s.Distinct, s.Ports = "quiet for 2m0s", event.Kinds(0).With(event.Sweep), 1, nil
+			e.Reason, s.Kinds, s.Main, s.Distinct, s.Ports = "quiet for 2m0s", event.Kinds(0).With(event.Sweep), event.Sweep, 1, nil
 		})},
 		{"list", event.Event{
 			ID: "01KDYQ4B3Y0000000000000003", Time: testTime, Action: event.ListChanged,

@@ -53,10 +53,11 @@ func setDestination(s *event.Scan, v string) (err error) {
 	return err
 }
 
-func getKinds(s *event.Scan) string { return strings.Join(s.Kinds.Names(), ",") }
+func getKinds(s *event.Scan) string { return strings.Join(s.Kinds.NamesFrom(s.Main), ",") }
 
 func setKinds(s *event.Scan, v string) error {
-	s.Kinds = parseKinds(strings.Split(v, ","))
+	names := strings.Split(v, ",")
+	s.Kinds, s.Main = parseKinds(names), mainKind(names)
 	return nil
 }
 

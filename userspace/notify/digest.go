@@ -68,6 +68,7 @@ type Detail struct {
 	Watched     bool
 	Grade       string
 	Kinds       event.Kinds
+	Main        event.Kind
 	Tool        string
 	Destination netip.Addr
 	Ports       []uint16
@@ -294,6 +295,7 @@ func (x *Detail) update(e event.Event, severity int) {
 	x.Severity = max(x.Severity, severity)
 	x.Events++
 	x.Kinds |= s.Kinds
+	x.Main = s.Main
 	x.Watched = s.Watched
 	if s.Tool != event.ToolUnknown {
 		x.Tool = s.Tool.String()

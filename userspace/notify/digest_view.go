@@ -125,7 +125,7 @@ func (d *Digest) top(loc *time.Location) []sourceLine {
 		line := sourceLine{
 			Address:  p.String(),
 			Location: location(x.Place),
-			Kinds:    x.Kinds.Title(),
+			Kinds:    x.Kinds.Title(x.Main),
 			Ports:    portList(x.Ports, x.Distinct),
 			Action:   x.action(loc),
 			Events:   x.Events,

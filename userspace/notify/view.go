@@ -85,7 +85,7 @@ func eventSentence(e event.Event) string {
 
 // scanTitle says in a few words who did what.
 func scanTitle(e event.Event) string {
-	title := fmt.Sprintf("%s scan by %s", e.Scan.Kinds.Title(), address(e.Scan))
+	title := fmt.Sprintf("%s scan by %s", e.Scan.Kinds.Title(e.Scan.Main), address(e.Scan))
 	if code := clean(e.Scan.Place.CountryISO, 3); code != "" {
 		title += " (" + code + ")"
 	}
@@ -168,7 +168,7 @@ func location(p event.Place) string {
 }
 
 func kindsAndTool(s *event.Scan) string {
-	text := s.Kinds.Title()
+	text := s.Kinds.Title(s.Main)
 	if s.Transport != "" {
 		text += " (" + clean(s.Transport, 10) + ")"
 	}

@@ -104,6 +104,7 @@ func (s *scan) update(d event.Detection) {
 		f.Transport = "" // mixed
 	}
 	s.see(d.First, d.Time, d.Kinds, d.Distinct, d.Ports)
+	f.Main = d.Main
 	s.seeTool(d.Tool, d.Confidence)
 	if d.Destination.IsValid() {
 		f.Destination = d.Destination

@@ -108,6 +108,7 @@ func (t *Tracker) totals(s *scan) {
 		first = src.First
 	}
 	s.see(first, src.Last, src.Kinds, src.Distinct, src.Ports)
+	s.facts.Main = src.Main
 	s.seeTool(src.Tool, src.Confidence)
 }
 

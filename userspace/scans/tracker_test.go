@@ -87,7 +87,7 @@ func TestRepeatsAreSilentUntilKindsGrow(t *testing.T) {
 		if len(events) != maxAlerts-1 {
 			t.Fatalf("%d more lines for new kinds, want %d", len(events), maxAlerts-1)
 		}
-		if got := events[1].Scan.Kinds.Title(); got != "SYN, FIN and Xmas" {
+		if got := events[1].Scan.Kinds.Title(event.SYN); got != "SYN, FIN and Xmas" {
 			t.Errorf("kinds %q", got)
 		}
 		b.banned(ban(event.Sweep))

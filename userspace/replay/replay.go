@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+
+package replay
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"denmap/userspace/event"
+)
+
+// Program is the detection program, with a clock and outcomes that the
+// replay brings. Forget empties its tables.
+type Program interface {
+	SetClock(sinceBoot time.Duration) error
+	SetOutcome(Outcome) error
+	Run(frame []byte) error
+	Events() ([]event.Detection, error)
+	Forget() error
+}
+
+// Options of Run.
+type Options struct {
+	// Host restricts the replay to what was sent to this address. The zero
+	// value: every destination is judged as if DenMap protected it alone.
+	Host     netip.Addr
+	MinScore int                   // points a host must be able to collect; 2 a packet at most
+	Progress func(done, total int) // packets; may be nil
+}
+
+// Detection is what a live DenMap on Destination would have reported.
+type Detection struct {
+	Source      netip.Prefix
+	Destination netip.Addr
+	Kinds       event.Kinds
+	Main        event.Kind
+	Tool        event.Tool
+	Confidence  event.Confidence
+	Transport   string
+	Score       int
+	Distinct    int
+	Ports       []uint16
+	First       time.Time
+	Alerted     time.Time
+	AlertProbes int       // distinct probes up to the alert
+	Banned      time.Time // zero if only alerted
+	BanProbes   int       // distinct probes up to the ban
+}
+
+// Result is what Run found.
+type Result struct {
+	Packets    int
+	Skipped    int  // link types that are not known, runts
+	OneSided   bool // no conversation shows both directions: every probe is taken for failed
+	Detections []Detection
+}
+
+// bootTime is the program's clock at a host's first packet: late enough
+// that every time of interest is positive.
+const bootTime = 30 * 24 * time.Hour
+
+// Run replays the capture at path. A damaged capture gives its error, which
+// is ErrDamaged, together with the result of what could be read.
+func Run(path string, prog Program, o Options) (Result, error) {
+	hosts, known, result, err := load(path, o)
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return result, err
+	}
+	damage := err
+	done := 0
+	for _, h := range hosts {
+		if len(h.packets)*2 >= o.MinScore {
+			found, err := h.replay(prog, known)
+			if err != nil {
+				return result, fmt.Errorf("replay packets to %s: %w", h.addr, err)
+			}
+			result.Detections = append(result.Detections, found...)
+		}
+		done += len(h.packets)
+		if o.Progress != nil {
+			o.Progress(done, result.Packets)
+		}
+	}
+	slices.SortStableFunc(result.Detections, func(a, b Detection) int { return a.First.Compare(b.First) })
+	return result, damage
+}
+
+// host is a destination with what was sent to it.
+type host struct {
+	addr    netip.Addr
+	packets []arrival
+}
+
+type arrival struct {
+	frame frame
+	seen  packet
+}
+
+func load(path string, o Options) ([]*host, *knowledge, Result, error) {
+	var result Result
+	known, parse := newKnowledge(), newParser()
+	byAddr := make(map[netip.Addr]*host)
+	skipped, err := read(path, func(f frame) {
+		result.Packets++
+		p, ok := parse.parse(f.data)
+		if !ok {
+			return
+		}
+		known.learn(p)
+		if o.Host.IsValid() && p.dst.addr != o.Host {
+			return
+		}
+		h := byAddr[p.dst.addr]
+		if h == nil {
+			h = &host{addr: p.dst.addr}
+			byAddr[p.dst.addr] = h
+		}
+		h.packets = append(h.packets, arrival{f, p})
+	})
+	result.Skipped, result.OneSided = skipped, !known.twoWay
+	hosts := make([]*host, 0, len(byAddr))
+	for _, h := range byAddr {
+		hosts = append(hosts, h)
+	}
+	slices.SortFunc(hosts, func(a, b *host) int { return a.addr.Compare(b.addr) })
+	return hosts, known, result, err
+}
+
+// replay runs the packets of one host from a clean slate.
+func (h *host) replay(prog Program, known *knowledge) ([]Detection, error) {
+	if err := prog.Forget(); err != nil {
+		return nil, err
+	}
+	start := h.packets[0].frame.time
+	bySource := make(map[netip.Prefix]*Detection)
+	last := time.Duration(0)
+	for _, a := range h.packets {
+		// Captures of several queues are not quite in order; clocks are.
+		last = max(last, a.frame.time.Sub(start))
+		if err := prog.SetClock(bootTime + last); err != nil {
+			return nil, err
+		}
+		if err := prog.SetOutcome(known.outcome(a.seen)); err != nil {
+			return nil, err
+		}
+		if err := prog.Run(a.frame.data); err != nil {
+			return nil, err
+		}
+		events, err := prog.Events()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			note(bySource, e, a.frame.time, h.addr)
+		}
+	}
+	out := make([]Detection, 0, len(bySource))
+	for _, d := range bySource {
+		out = append(out, *d)
+	}
+	slices.SortFunc(out, func(a, b Detection) int {
+		return cmp.Or(a.First.Compare(b.First), a.Source.Addr().Compare(b.Source.Addr()))
+	})
+	return out, nil
+}
+
+// note folds one crossing into what is known of its source.
+func note(bySource map[netip.Prefix]*Detection, e event.Detection, now time.Time, dst netip.Addr) {
+	d := bySource[e.Source]
+	if d == nil {
+		d = &Detection{Source: e.Source, Destination: dst, First: now.Add(-e.Time.Sub(e.First))}
+		bySource[e.Source] = d
+	}
+	d.Kinds |= e.Kinds
+	d.Main = e.Main
+	d.Tool, d.Confidence, d.Transport = e.Tool, e.Confidence, e.Transport
+	d.Score, d.Distinct, d.Ports = e.Score, e.Distinct, e.Ports
+	if d.Alerted.IsZero() {
+		d.Alerted, d.AlertProbes = now, e.Distinct
+	}
+	if e.Verdict != event.VerdictAlert && d.Banned.IsZero() {
+		d.Banned, d.BanProbes = now, e.Distinct
+	}
+}
