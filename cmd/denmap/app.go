@@ -30,6 +30,8 @@ func newApp(env *environment) *cli.App {
 		Commands: []*cli.Command{
 			attachCommand(env),
 			detachCommand(env),
+			attachCommand(env),
+			detachCommand(env),
 			statusCommand(env),
 			healthCommand(env),
 			listsCommand(env),
@@ -40,6 +42,7 @@ func newApp(env *environment) *cli.App {
 			resumeCommand(env),
 			sourcesCommand(env),
 			logCommand(env),
+			replayCommand(env),
 			configCommand(env),
 			completionCommand(env),
 			versionCommand(env),
