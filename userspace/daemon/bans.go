@@ -50,11 +50,11 @@ type banKeeper struct {
 	tracker banFollower
 
 	known   map[banKey]event.Ban
-	unsaved bool        // bans have come or gone since the file was written
-	moved   bool        // ends have moved since then
-	written time.Time   // when the file was
+	unsaved bool      // bans have come or gone since the file was written
+	moved   bool      // ends have moved since then
+	written time.Time // when the file was
 	news    []banKey  // manual bans that the tracker is to be told of
-	next    time.Time   // no sweep before
+	next    time.Time // no sweep before
 
 	mu    sync.Mutex
 	ended map[netip.Prefix]endedBan
@@ -115,11 +115,11 @@ func (b *banKeeper) add(saved []event.Ban) {
 			}
 		}
 	}
-	if failed > 0 {
-		b.tell.say(fmt.Sprintf("%d of %d bans could not be restored: %v", failed, len(saved), first))
-	}
-	if n := len(saved) - failed; n > 0 {
-		b.tell.say(fmt.Sprintf("%d bans restored", n))
+	switch {
+	case failed > 0:
+		b.tell.say(fmt.Sprintf("restored %d of %d bans: %v", len(saved)-failed, len(saved), first))
+	case len(saved) > 0:
+		b.tell.say(fmt.Sprintf("restored %d of %d bans", len(saved), len(saved)))
 	}
 }
 

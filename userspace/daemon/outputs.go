@@ -3,10 +3,8 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -70,45 +68,6 @@ func openOutputs(o Options, tell *teller) (*outputs, error) {
 	out.startNotifier()
 	go out.run()
 	return out, nil
-}
-
-func (o *outputs) openLog(c config.Log) (*eventlog.Log, error) {
-	return eventlog.Open(eventlog.Options{
-		Path: c.Path, Format: eventlog.Format(c.Format), Meta: o.opts.Meta,
-		MaxSize: c.MaxSize, Keep: c.Keep, Compress: c.Compress,
-		Report: o.tell.say, Now: o.opts.Clock.Now, NewID: o.opts.NewID,
-	})
-}
-
-func (o *outputs) openAlso(c config.Log) eventlog.Sink {
-	so := eventlog.SocketOptions{Meta: o.opts.Meta, Report: o.tell.say, Now: o.opts.Clock.Now}
-	var sinks []eventlog.Sink
-	for _, where := range c.Also {
-		switch where {
-		case config.Journal:
-			sinks = append(sinks, eventlog.OpenJournal(so))
-		case config.Syslog:
-			sinks = append(sinks, eventlog.OpenSyslog(so))
-		}
-	}
-	return eventlog.Multi(sinks...)
-}
-
-// openLocator opens the sources of locations, or leaves them out.
-func (o *outputs) openLocator() {
-	if o.opts.Locate == nil {
-		return
-	}
-	// Even with an error there is something to ask, unless it is nil.
-	l, err := o.opts.Locate(o.config)
-	if err != nil {
-		o.tell.say(err.Error() + "; events go on without it")
-	}
-	if l == nil {
-		o.locator.Store(nil)
-		return
-	}
-	o.locator.Store(&l)
 }
 
 // locate is what the tracker asks.
@@ -207,61 +166,6 @@ func (o *outputs) recovered(what string) {
 	}
 }
 
-// apply changes over to another configuration. What cannot be opened
-// leaves in force what was.
-func (o *outputs) apply(c config.Config) {
-	old := o.config
-	o.config = c
-	o.applyLog(old.Log, c.Log)
-	if !reflect.DeepEqual(old.Geo, c.Geo) {
-		before := o.locator.Load()
-		o.openLocator()
-		if before != nil {
-			o.closeLocator(*before)
-		}
-	} else if l := o.locator.Load(); l != nil {
-		if err := (*l).Reload(); err != nil {
-			o.tell.say(err.Error())
-		}
-	}
-	if !reflect.DeepEqual(old.Mail, c.Mail) || !reflect.DeepEqual(old.Notify, c.Notify) {
-		// Two must not use the state directory at the same time.
-		o.stopNotifier()
-		o.startNotifier()
-	}
-}
-
-func (o *outputs) applyLog(old, c config.Log) {
-	if reflect.DeepEqual(old, c) {
-		if err := o.log.Reopen(); err != nil {
-			o.tell.say(err.Error() + "; the old file is written on")
-		}
-		return
-	}
-	log, err := o.openLog(c)
-	if err != nil {
-		o.config.Log = old
-		o.tell.say(err.Error() + "; the old log is written on")
-		return
-	}
-	o.closeSink("event log", o.log)
-	o.log = log
-	o.closeSink("log", o.also)
-	o.also = o.openAlso(c)
-}
-
-func (o *outputs) closeSink(name string, s eventlog.Sink) {
-	if err := s.Close(); err != nil {
-		o.tell.say(fmt.Sprintf("close %s: %v", name, err))
-	}
-}
-
-func (o *outputs) closeLocator(l Locator) {
-	if err := l.Close(); err != nil {
-		o.tell.say(err.Error())
-	}
-}
-
 func (o *outputs) closeAll() {
 	o.stopNotifier()
 	o.closeSink("event log", o.log)
@@ -292,43 +196,4 @@ func (o *outputs) abandon() {
 	default:
 		close(o.gone)
 	}
-}
-
-// runningNotifier is a Notifier with the goroutine that runs it.
-type runningNotifier struct {
-	Notifier
-	stop context.CancelFunc
-	done chan struct{}
-}
-
-func (o *outputs) startNotifier() {
-	if o.opts.Notify == nil {
-		return
-	}
-	n, err := o.opts.Notify(o.config)
-	if err != nil {
-		o.tell.say(err.Error() + "; nobody is notified")
-	}
-	if n == nil || err != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &runningNotifier{n, cancel, make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		defer o.recovered("notify")
-		if err := n.Run(ctx); err != nil {
-			o.tell.say("notify: " + err.Error())
-		}
-	}()
-	o.notifier = r
-}
-
-func (o *outputs) stopNotifier() {
-	if o.notifier == nil {
-		return
-	}
-	o.notifier.stop()
-	<-o.notifier.done
-	o.notifier = nil
 }

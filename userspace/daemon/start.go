@@ -50,6 +50,10 @@ func start(o Options) (_ *daemon, err error) {
 	}
 	// What an earlier daemon left goes on dropping.
 	undo = append(undo, func() error { return d.kernel.Close(d.kernel.Adopted()) })
+	d.bans = newBanKeeper(d.kernel, o.Bans(o.Config.StateDir), o.Clock, tell)
+	if err := d.bans.restore(); err != nil {
+		return nil, err
+	}
 	if d.out, err = openOutputs(o, tell); err != nil {
 		return nil, err
 	}
@@ -83,10 +87,6 @@ func (d *daemon) look() (netstate.Snapshot, error) {
 
 // fill gives the kernel everything it must know before the first packet.
 func (d *daemon) fill(h Host) error {
-	d.bans = newBanKeeper(d.kernel, d.opts.Bans(d.opts.Config.StateDir), d.opts.Clock, d.tell)
-	if err := d.bans.restore(); err != nil {
-		return err
-	}
 	if err := d.lists.fill(d.kernel); err != nil {
 		return err
 	}

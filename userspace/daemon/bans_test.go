@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"denmap/userspace/event"
+	"denmap/userspace/store"
+)
+
+func (w *world) ban(source string, grade event.Grade, length time.Duration) event.Ban {
+	w.t.Helper()
+	b := event.Ban{Source: netip.MustParsePrefix(source), Grade: grade, Since: w.clock.Now()}
+	if length > 0 {
+		b.Until = w.clock.Now().Add(length)
+	}
+	if err := w.kernel.AddBan(b); err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+func TestBansSaved(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	w.ban("198.51.100.1/32", event.Blind, time.Hour)
+	w.ticking("the ban in the file", func() bool { return len(w.savedBans()) == 1 })
+	w.kernel.lift("198.51.100.1/32")
+	w.ticking("the ban out of the file", func() bool { return len(w.savedBans()) == 0 })
+
+	// What happens last is saved at the end.
+	w.ban("198.51.100.2/32", event.Proven, time.Hour)
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.savedBans(); len(got) != 1 || got[0].Grade != event.Proven {
+		t.Errorf("saved at the end: %+v", got)
+	}
+}
+
+// TestOperatorBan bans and unbans as the commands do, beside the daemon.
+func TestOperatorBan(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	ban := event.Ban{Source: netip.MustParsePrefix("198.51.100.1/32"), Grade: event.Manual, Since: w.clock.Now(), Reason: "rude"}
+	file := w.opts.Bans(w.config.StateDir)
+	if err := file.Update(t.Context(), func(old []event.Ban) []event.Ban { return append(old, ban) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.kernel.AddBan(ban); err != nil {
+		t.Fatal(err)
+	}
+	w.ticking("ban in the log", func() bool { return strings.Contains(w.rawLog(), "source-banned") })
+	e := w.logged(event.SourceBanned, nil)
+	if e.Reason != "rude" || e.Scan.Grade != event.Manual {
+		t.Errorf("event %q %+v", e.Reason, e.Scan)
+	}
+	if got := w.savedBans(); len(got) != 1 || got[0].Reason != "rude" {
+		t.Errorf("saved %+v, want the reason kept", got)
+	}
+	w.kernel.lift("198.51.100.1/32")
+	w.ticking("unban in the log", func() bool { return strings.Contains(w.rawLog(), "source-unbanned") })
+	if e := w.logged(event.SourceUnbanned, nil); e.Reason != "by operator" {
+		t.Errorf("event %q", e.Reason)
+	}
+}
+
+// TestNoted keeps a ban that a command has put into the file and not yet
+// into the kernel.
+func TestNoted(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	ban := event.Ban{Source: netip.MustParsePrefix("198.51.100.1/32"), Grade: event.Manual, Since: w.clock.Now(), Reason: "rude"}
+	file := w.opts.Bans(w.config.StateDir)
+	if err := file.Update(t.Context(), func(old []event.Ban) []event.Ban { return append(old, ban) }); err != nil {
+		t.Fatal(err)
+	}
+	w.ban("198.51.100.2/32", event.Blind, time.Hour)
+	w.until("save of another ban", func() bool {
+		w.clock.advance(time.Millisecond)
+		return len(w.savedBans()) == 2
+	})
+	if got := w.savedBans(); len(got) != 2 {
+		t.Fatalf("saved %+v, want both", got)
+	}
+}
+
+// TestAdoptedEnd wants the end of a ban that an earlier daemon left told.
+func TestAdoptedEnd(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.kernel.adopted = true
+	w.ban("198.51.100.1/32", event.Blind, 50*time.Millisecond)
+	w.run()
+	w.clock.advance(time.Second)
+	// The tracker's timer runs on the real clock.
+	e := w.logged(event.SourceUnbanned, nil)
+	if e.Reason != "expired" {
+		t.Errorf("reason %q", e.Reason)
+	}
+}
+
+// TestFinalCounts hands the counts of an ended ban to the tracker after
+// the kernel has let go of it, once.
+func TestFinalCounts(t *testing.T) {
+	w := newWorld(t, "eth0")
+	b := newBanKeeper(w.kernel, w.opts.Bans(w.dir), w.clock, newTeller(w.report))
+	b.follow(discard{})
+	ban := w.ban("198.51.100.1/32", event.Blind, time.Second)
+	ban.Dropped = 77
+	w.kernel.with(func() { w.kernel.bans[banKey{ban.Source, ban.Grade}] = ban })
+	b.sweep(t.Context(), w.clock.Now())
+	w.clock.advance(2 * time.Second)
+	b.sweep(t.Context(), w.clock.Now())
+	if len(w.kernel.bans) != 0 {
+		t.Fatal("the ended ban is still in the kernel")
+	}
+	if got, ok, err := b.Ban(ban.Source); !ok || err != nil || got.Dropped != 77 {
+		t.Errorf("Ban = %+v, %v, %v, want the final counts", got, ok, err)
+	}
+	if _, ok, _ := b.Ban(ban.Source); ok {
+		t.Error("the ended ban is told of twice")
+	}
+	// Nobody asks for these: they are forgotten.
+	w.ban("198.51.100.2/32", event.Blind, time.Second)
+	b.sweep(t.Context(), w.clock.Now())
+	w.clock.advance(2 * time.Second)
+	b.sweep(t.Context(), w.clock.Now())
+	w.clock.advance(remember + time.Second)
+	b.sweep(t.Context(), w.clock.Now())
+	if len(b.ended) != 0 {
+		t.Errorf("remembered for ever: %v", b.ended)
+	}
+}
+
+// discard follows no bans.
+type discard struct{}
+
+func (discard) Adopt(event.Ban, string) {}
+func (discard) Banned(event.Ban)        {}
+func (discard) Unbanned(event.Ban)      {}
+
+// countingFile counts how often bans are saved.
+type countingFile struct {
+	BanFile
+	saves int
+}
+
+func (f *countingFile) Update(ctx context.Context, change func([]event.Ban) []event.Ban) error {
+	f.saves++
+	return f.BanFile.Update(ctx, change)
+}
+
+// TestProlonged saves rarely when only ends move.
+func TestProlonged(t *testing.T) {
+	w := newWorld(t, "eth0")
+	file := &countingFile{BanFile: w.opts.Bans(w.dir)}
+	b := newBanKeeper(w.kernel, file, w.clock, newTeller(w.report))
+	b.follow(discard{})
+	for range 60 {
+		w.ban("198.51.100.1/32", event.Blind, time.Hour)
+		w.clock.advance(2 * time.Second)
+		b.sweep(t.Context(), w.clock.Now())
+	}
+	if file.saves < 5 || file.saves > 10 {
+		t.Errorf("%d saves in 2 minutes, want one every 15 s", file.saves)
+	}
+	before := file.saves
+	for range 60 {
+		w.clock.advance(time.Second)
+		b.sweep(t.Context(), w.clock.Now())
+	}
+	if file.saves > before+1 {
+		t.Errorf("%d saves with nothing new", file.saves-before)
+	}
+}
+
+// TestBansUnsaved cannot write for a while, says so once and catches up.
+func TestBansUnsaved(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	path := filepath.Join(w.config.StateDir, "bans.json")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o755); err != nil { // cannot be replaced by a file
+		t.Fatal(err)
+	}
+	w.ban("198.51.100.1/32", event.Blind, time.Hour)
+	w.ticking("complaint", func() bool { return w.count("bans would not outlive a reboot") == 1 })
+	for range 5 {
+		w.clock.advance(time.Second)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	w.ticking("end of the trouble", func() bool { return w.count("bans are saved again") == 1 })
+	if n := w.count("bans would not outlive"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
+
+func TestCorruptBans(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.write(filepath.Join(w.config.StateDir, "bans.json"), "{")
+	w.run()
+	w.says("no bans are restored")
+}
+
+func TestNewerBans(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.write(filepath.Join(w.config.StateDir, "bans.json"), `{"schema":99,"bans":[]}`)
+	if err := w.fail(); !errors.Is(err, store.ErrNewerSchema) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestUnrestorable goes on without a ban that the kernel does not take.
+func TestUnrestorable(t *testing.T) {
+	w := newWorld(t, "eth0")
+	bans := []event.Ban{
+		{Source: netip.MustParsePrefix("fe80::1/128"), Grade: event.Manual},
+		{Source: netip.MustParsePrefix("198.51.100.1/32"), Grade: event.Manual},
+	}
+	if err := w.opts.Bans(w.config.StateDir).Update(t.Context(), func([]event.Ban) []event.Ban { return bans }); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	w.says("restored 1 of 2 bans: ban of a link-local address")
+}

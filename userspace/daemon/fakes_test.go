@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"denmap/userspace/config"
+	"denmap/userspace/event"
+	"denmap/userspace/lists"
+	"denmap/userspace/netstate"
+)
+
+// fakeHost is a host with interfaces: what Network sees and the kernel
+// attaches to.
+type fakeHost struct {
+	mu       sync.Mutex
+	snapshot netstate.Snapshot
+	next     int
+	failing  error // what looking at the host gives
+	watchers map[chan struct{}]bool
+}
+
+func newFakeHost(names ...string) *fakeHost {
+	h := &fakeHost{watchers: make(map[chan struct{}]bool)}
+	h.snapshot.Interfaces = []netstate.Interface{{Index: 1, Name: "lo", LinkLayer: "loopback", Up: true}}
+	h.next = 2
+	for _, name := range names {
+		h.plug(name)
+	}
+	return h
+}
+
+// change edits the host and tells the watchers.
+func (h *fakeHost) change(edit func(*netstate.Snapshot)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.snapshot.Interfaces = slices.Clone(h.snapshot.Interfaces)
+	edit(&h.snapshot)
+	for w := range h.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (h *fakeHost) plug(name string) {
+	h.change(func(s *netstate.Snapshot) {
+		s.Interfaces = append(s.Interfaces, netstate.Interface{Index: h.next, Name: name, LinkLayer: "ether", Up: true})
+		h.next++
+	})
+}
+
+func (h *fakeHost) unplug(name string) {
+	h.change(func(s *netstate.Snapshot) {
+		s.Interfaces = slices.DeleteFunc(s.Interfaces, func(i netstate.Interface) bool { return i.Name == name })
+	})
+}
+
+func (h *fakeHost) rename(from, to string) {
+	h.change(func(s *netstate.Snapshot) {
+		for i := range s.Interfaces {
+			if s.Interfaces[i].Name == from {
+				s.Interfaces[i].Name = to
+			}
+		}
+	})
+}
+
+func (h *fakeHost) find(name string) (netstate.Interface, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, i := range h.snapshot.Interfaces {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return netstate.Interface{}, false
+}
+
+func (h *fakeHost) Read() (netstate.Snapshot, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.snapshot, h.failing
+}
+
+func (h *fakeHost) Watch(ctx context.Context, report func(netstate.Snapshot)) error {
+	wake := make(chan struct{}, 1)
+	wake <- struct{}{}
+	h.mu.Lock()
+	if h.failing != nil {
+		defer h.mu.Unlock()
+		return h.failing
+	}
+	h.watchers[wake] = true
+	h.mu.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake:
+			s, _ := h.Read()
+			report(s)
+		}
+	}
+}
+
+// fakeKernel is a Kernel in memory.
+type fakeKernel struct {
+	host *fakeHost
+
+	mu        sync.Mutex
+	adopted   bool
+	calls     []string // what changed something, in order
+	settings  Settings
+	attached  map[int]Interface
+	refuse    map[string]error // by interface
+	badLists  error
+	badConfig error
+	lists     map[lists.Kind][]lists.Entry
+	facts     Host
+	bans      map[banKey]event.Ban
+	expired   []event.Ban
+	lost      map[string]uint64
+	closed    bool
+	kept      bool
+	clock     Clock
+	attaches  int
+
+	detections chan event.Detection
+	broken     chan error
+}
+
+func newFakeKernel(h *fakeHost, c Clock) *fakeKernel {
+	return &fakeKernel{
+		host: h, clock: c, attached: make(map[int]Interface), refuse: make(map[string]error),
+		lists: make(map[lists.Kind][]lists.Entry), bans: make(map[banKey]event.Ban), lost: make(map[string]uint64),
+		detections: make(chan event.Detection), broken: make(chan error, 1),
+	}
+}
+
+func (k *fakeKernel) note(format string, args ...any) {
+	k.calls = append(k.calls, fmt.Sprintf(format, args...))
+}
+
+// with edits the kernel behind the daemon's back.
+func (k *fakeKernel) with(edit func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	edit()
+}
+
+func (k *fakeKernel) Adopted() bool { return k.adopted }
+
+func (k *fakeKernel) Attach(name string, o AttachOptions) (Interface, error) {
+	dev, ok := k.host.find(name)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.attaches++
+	if !ok {
+		return Interface{}, fmt.Errorf("attach to %q: %w", name, ErrNoInterface)
+	}
+	if err := k.refuse[name]; err != nil {
+		delete(k.attached, dev.Index)
+		return Interface{}, err
+	}
+	i, ok := k.attached[dev.Index]
+	if !ok {
+		i = Interface{Index: dev.Index, Since: k.clock.Now()}
+	}
+	i.Name, i.Native, i.Monitor = name, o.XDP != config.XDPGeneric, o.Monitor
+	if !ok {
+		k.note("attach %s", name)
+	}
+	k.attached[dev.Index] = i
+	return i, nil
+}
+
+// tries returns how often Attach was called.
+func (k *fakeKernel) tries() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.attaches
+}
+
+func (k *fakeKernel) Detach(index int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if i, ok := k.attached[index]; ok {
+		k.note("detach %s", i.Name)
+	}
+	delete(k.attached, index)
+	return nil
+}
+
+func (k *fakeKernel) Attached() []Interface {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Values(k.attached))
+}
+
+// names lists the attached interfaces that exist, in order.
+func (k *fakeKernel) names() string {
+	var names []string
+	for _, i := range k.Attached() {
+		if dev, ok := k.host.find(i.Name); ok && dev.Index == i.Index {
+			names = append(names, i.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func (k *fakeKernel) Reconfigure(s Settings) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.badConfig != nil {
+		return k.badConfig
+	}
+	k.settings = s
+	return nil
+}
+
+func (k *fakeKernel) SyncList(kind lists.Kind, entries []lists.Entry, progress func(done, total int)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.badLists != nil {
+		return k.badLists
+	}
+	k.note("list %s %d", kind, len(entries))
+	k.lists[kind] = entries
+	if progress != nil {
+		progress(len(entries), len(entries))
+	}
+	return nil
+}
+
+func (k *fakeKernel) list(kind lists.Kind) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []string
+	for _, e := range k.lists[kind] {
+		out = append(out, e.Prefix.String())
+	}
+	return strings.Join(out, " ")
+}
+
+func (k *fakeKernel) SetHost(h Host) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.note("host")
+	k.facts = h
+	return nil
+}
+
+func (k *fakeKernel) over(b event.Ban) bool {
+	return !b.Until.IsZero() && !k.clock.Now().Before(b.Until)
+}
+
+func (k *fakeKernel) Bans() ([]event.Ban, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []event.Ban
+	for _, b := range k.bans {
+		if !k.over(b) {
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+func (k *fakeKernel) Ban(source netip.Prefix) (event.Ban, bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, b := range k.bans {
+		if key.source == source {
+			return b, true, nil
+		}
+	}
+	return event.Ban{}, false, nil
+}
+
+// AddBan forgets the reason, as the real kernel does.
+func (k *fakeKernel) AddBan(b event.Ban) error {
+	if b.Source.Addr().IsLinkLocalUnicast() {
+		return errors.New("ban of a link-local address")
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.note("ban %s", b.Source)
+	b.Reason = ""
+	k.bans[banKey{b.Source, b.Grade}] = b
+	return nil
+}
+
+func (k *fakeKernel) lift(source string) {
+	k.with(func() {
+		maps.DeleteFunc(k.bans, func(key banKey, _ event.Ban) bool { return key.source == netip.MustParsePrefix(source) })
+	})
+}
+
+func (k *fakeKernel) DropExpired() ([]event.Ban, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []event.Ban
+	for key, b := range k.bans {
+		if k.over(b) {
+			out = append(out, b)
+			delete(k.bans, key)
+		}
+	}
+	return out, nil
+}
+
+func (k *fakeKernel) Source(netip.Prefix) (event.Source, bool, error) {
+	return event.Source{}, false, nil
+}
+
+func (k *fakeKernel) LostEvents() (map[string]uint64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.lost), nil
+}
+
+func (k *fakeKernel) Run(ctx context.Context, sink func(event.Detection)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-k.broken:
+			return err
+		case d := <-k.detections:
+			sink(d)
+		}
+	}
+}
+
+func (k *fakeKernel) Close(keep bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed, k.kept = true, keep
+	if !keep {
+		clear(k.attached)
+	}
+	return nil
+}
+
+// fakeClock stands still until it is advanced.
+type fakeClock struct {
+	mu    sync.Mutex
+	now   time.Time
+	ticks map[chan time.Time]bool
+}
+
+func newFakeClock() *fakeClock {
+	return &fakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), ticks: make(map[chan time.Time]bool)}
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) Tick(time.Duration) (<-chan time.Time, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan time.Time, 1)
+	c.ticks[ch] = true
+	return ch, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.ticks, ch)
+	}
+}
+
+// tickers returns how many tickers there are: one each for the main loop,
+// the network, the lists and the bans.
+func (c *fakeClock) tickers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.ticks)
+}
+
+// advance moves the clock and makes every ticker tick once.
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	for ch := range c.ticks {
+		select {
+		case ch <- c.now:
+		default:
+		}
+	}
+}
+
+// fakeService remembers what it was told.
+type fakeService struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (s *fakeService) add(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, what)
+}
+
+func (s *fakeService) Ready(status string) { s.add("ready: " + status) }
+func (s *fakeService) Reloading()          { s.add("reloading") }
+func (s *fakeService) Stopping()           { s.add("stopping") }
+func (s *fakeService) Alive()              { s.add("alive") }
+
+func (s *fakeService) all() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.told, "\n")
+}
