@@ -30,8 +30,6 @@ func newApp(env *environment) *cli.App {
 		Commands: []*cli.Command{
 			attachCommand(env),
 			detachCommand(env),
-			attachCommand(env),
-			detachCommand(env),
 			statusCommand(env),
 			healthCommand(env),
 			listsCommand(env),
