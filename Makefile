@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.version=$(VERSION)
 
-.PHONY: help generate check-generated build test test-bpf test-lab lint check bench refresh-geo install clean
+.PHONY: help generate check-generated build test test-bpf test-lab lint check bench eval refresh-geo install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ check: lint check-generated test test-bpf test-lab ## all tests; root
 
 bench: ## cost of each path as a ratio to a bare drop; root
 	go run ./testenv/cmd/bench -json build/bench.json
+
+eval: build ## detection and false alarms on labelled captures: make eval PCAPS=DIR; root
+	go run ./testenv/cmd/eval -denmap build/denmap $(PCAPS)
 
 refresh-geo: ## refresh the built-in country database; needs npm
 	sh userspace/geo/refresh.sh
