@@ -171,6 +171,8 @@ func explainAttach(err error) error {
 		return withHint(err, "an interface runs one XDP program: bpftool net shows whose it is")
 	case errors.Is(err, loader.ErrLayout):
 		return withHint(err, "denmap detach removes it")
+	case errors.Is(err, syscall.ENOSPC):
+		return withHint(err, "free some space; denmap config show tells where the log (log.path) and the state (state_dir) are")
 	}
 	return err
 }

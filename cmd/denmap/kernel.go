@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"strings"
 
 	"denmap/loader"
 	"denmap/userspace/config"
@@ -74,7 +75,9 @@ func (k kernel) Attached() []daemon.Interface {
 func daemonInterface(i loader.Interface) daemon.Interface {
 	return daemon.Interface{
 		Name: i.Name, Index: i.Index, Native: i.Hook == loader.HookNative,
-		Monitor: i.Monitor, Since: i.Since, Fallback: i.Fallback,
+		Monitor: i.Monitor, Since: i.Since,
+		// What the library puts before the kernel's reason says nothing.
+		Fallback: strings.TrimPrefix(i.Fallback, "failed to attach link: create link: "),
 	}
 }
 

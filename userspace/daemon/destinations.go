@@ -4,19 +4,54 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"reflect"
+
+	"golang.org/x/sys/unix"
 
 	"denmap/userspace/config"
 	"denmap/userspace/eventlog"
 )
 
 func (o *outputs) openLog(c config.Log) (*eventlog.Log, error) {
-	return eventlog.Open(eventlog.Options{
+	log, err := eventlog.Open(eventlog.Options{
 		Path: c.Path, Format: eventlog.Format(c.Format), Meta: o.opts.Meta,
 		MaxSize: c.MaxSize, Keep: c.Keep, Compress: c.Compress,
 		Report: o.tell.say, Now: o.opts.Clock.Now, NewID: o.opts.NewID,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRoom(c.Path); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return log, nil
+}
+
+// room is what a log must have space for: a few events.
+const room = 4096
+
+// checkRoom reports whether a file can grow: on a full disk a file can
+// still be opened. It asks for space beyond the end, which changes nothing
+// of the content and is used by the lines that follow.
+func checkRoom(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, info.Size(), room)
+	// File systems that cannot reserve space say so with other errors.
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("write log %q: %w", path, err)
+	}
+	return nil
 }
 
 func (o *outputs) openAlso(c config.Log) eventlog.Sink {
