@@ -101,7 +101,7 @@ func attach(env *environment, c *cli.Context) error {
 		Service:  sdnotify.New(env.Getenv),
 		Control:  c.String("control"),
 	})
-	return explainAttach(err)
+	return env.explainAttach(err)
 }
 
 // overrides are what the command line says instead of the configuration.
@@ -155,12 +155,12 @@ func (o overrides) apply(cfg config.Config) config.Config {
 }
 
 // explainAttach adds what the user can do about an error.
-func explainAttach(err error) error {
+func (e *environment) explainAttach(err error) error {
 	var missing *daemon.NoInterfaceError
 	var refused *lists.RefusedError
 	switch {
 	case errors.Is(err, daemon.ErrNoInterfaces):
-		return withHint(usagef("attach: no interface given, and none is configured"), "denmap attach eth0, or interfaces: [eth0] in %s", config.DefaultPath)
+		return withHint(usagef("attach: no interface given, and none is configured"), "denmap attach eth0, or interfaces: [eth0] in %s", e.ConfigPath)
 	case errors.As(err, &missing) && len(missing.Have) > 0:
 		return withHint(err, "this host has %s", strings.Join(missing.Have, ", "))
 	case errors.As(err, &refused):
