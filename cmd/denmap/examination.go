@@ -163,7 +163,7 @@ func (x *examination) lookScore() error {
 		return err
 	}
 	document := newSourceDocument(source)
-	text := fmt.Sprintf("score %d of %d, last probe %s, ports %s", source.Score, rules.BanScore,
+	text := fmt.Sprintf("score %s, last probe %s, ports %s", scoreText(source, rules),
 		x.env.clock(source.Last), portSample(source.Distinct, source.Ports))
 	x.add(fact{Check: "score", Text: text, Source: &document})
 	return nil

@@ -3,12 +3,18 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"denmap/loader"
 	"denmap/userspace/event"
 	"denmap/userspace/eventlog"
 )
@@ -188,5 +194,87 @@ func TestVersion(t *testing.T) {
 	}
 	if got := c.run("version", "--json"); !strings.Contains(got.stdout, `"schema": 1`) {
 		t.Errorf("version --json: %+v", got)
+	}
+}
+
+// TestLogFollow waits for a line that is written after the command began.
+func TestLogFollow(t *testing.T) {
+	c := newConsole(t)
+	c.writeLog()
+	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	out, in := io.Pipe()
+	env := *c.env
+	env.Stdout, env.Stderr = in, io.Discard
+	done := make(chan int, 1)
+	go func() {
+		code := run(ctx, &env, []string{"log", "--follow", "-n1", "--action", "source-banned"})
+		in.Close()
+		done <- code
+	}()
+	lines := bufio.NewScanner(out)
+	for i := range 2 {
+		if !lines.Scan() || !strings.Contains(lines.Text(), "203.0.113.7") {
+			t.Fatalf("line %d: %q, %v", i+1, lines.Text(), lines.Err())
+		}
+		if i == 0 {
+			c.writeLog()
+		}
+	}
+	stop()
+	if lines.Scan() {
+		t.Errorf("one line more: %q", lines.Text())
+	}
+	if code := <-done; code != 0 {
+		t.Errorf("exit code %d after an interrupt, want 0", code)
+	}
+}
+
+// TestClosedOutput reports a standard output that cannot be written.
+func TestClosedOutput(t *testing.T) {
+	c := newConsole(t)
+	c.saveBans()
+	c.writeLog()
+	c.write("deny.list", "203.0.113.7\n")
+	for _, line := range []string{"bans", "bans --json", "bans --format csv", "lists", "log", "log --json", "config show", "version", "check 203.0.113.7", "help", "completion bash"} {
+		out, in := io.Pipe()
+		out.Close()
+		var stderr strings.Builder
+		env := *c.env
+		env.Stdout, env.Stderr = in, &stderr
+		if code := run(context.Background(), &env, strings.Fields(line)); code != 1 || !strings.Contains(stderr.String(), "denmap: error: ") {
+			t.Errorf("%s: exit code %d, %q", line, code, stderr.String())
+		}
+	}
+}
+
+func TestHealthFails(t *testing.T) {
+	c := newConsole(t)
+	tests := []struct {
+		err  error
+		root bool
+		want verdict
+		text string
+	}{
+		{fmt.Errorf("open: %w", fs.ErrPermission), false, unknown, "health needs root"},
+		{fmt.Errorf("open: %w", fs.ErrPermission), true, unknown, "open: permission denied"},
+		{fmt.Errorf("%w: version 9, this denmap has 1", loader.ErrLayout), true, unknown, "pinned state has another layout"},
+		{loader.ErrNotAttached, true, critical, "DenMap is not attached"},
+	}
+	for _, test := range tests {
+		env := *c.env
+		env.Root = test.root
+		h := &healthReport{}
+		h.fail(&env, test.err)
+		if h.worst != test.want || !strings.Contains(h.line(), test.text) {
+			t.Errorf("health with %v: %v, %q, want %v", test.err, h.worst, h.line(), test.want)
+		}
+	}
+	h := &healthReport{}
+	h.add(critical, "worse | %s", "bad\n")
+	h.add(unknown, "who knows")
+	h.add(warning, "bad")
+	if got := h.line(); h.worst != critical || !strings.HasPrefix(got, "DENMAP CRITICAL - worse / bad?; who knows; bad | ") {
+		t.Errorf("line %q", got)
 	}
 }

@@ -81,18 +81,34 @@ func (e *environment) sourcesJSON(found []event.Source, rules loader.Rules) erro
 		documents[i] = newSourceDocument(s)
 	}
 	return e.writeJSON(struct {
-		Schema     int              `json:"schema"`
-		AlertScore int              `json:"alert_score"`
-		BanScore   int              `json:"ban_score"`
-		Sources    []sourceDocument `json:"sources"`
-	}{schema, rules.AlertScore, rules.BanScore, documents})
+		Schema        int              `json:"schema"`
+		AlertScore    int              `json:"alert_score"`
+		BanScore      int              `json:"ban_score"`
+		UDPAlertScore int              `json:"udp_alert_score"`
+		UDPBanScore   int              `json:"udp_ban_score"`
+		Sources       []sourceDocument `json:"sources"`
+	}{schema, rules.AlertScore, rules.BanScore, rules.UDPAlert, rules.UDPBan, documents})
+}
+
+// scoreText writes the scores of a source against what bans it. UDP has a
+// score of its own.
+func scoreText(s event.Source, rules loader.Rules) string {
+	tcp := fmt.Sprintf("%d of %d", s.Score, rules.BanScore)
+	if s.UDPScore == 0 {
+		return tcp
+	}
+	udp := fmt.Sprintf("udp %d of %d", s.UDPScore, rules.UDPBan)
+	if s.Score == 0 {
+		return udp
+	}
+	return tcp + ", " + udp
 }
 
 func (e *environment) sourceTable(found []event.Source, rules loader.Rules) error {
 	rows := make([][]string, len(found))
 	for i, s := range found {
 		rows[i] = []string{
-			lists.FormatPrefix(s.Prefix), fmt.Sprintf("%d of %d", s.Score, rules.BanScore),
+			lists.FormatPrefix(s.Prefix), scoreText(s, rules),
 			strings.Join(s.Kinds.Names(), ","), s.Tool.String(), e.clock(s.Last), portSample(s.Distinct, s.Ports),
 		}
 	}

@@ -74,11 +74,13 @@ type interfaceStatus struct {
 }
 
 type ruleStatus struct {
-	AlertScore   int   `json:"alert_score"`
-	BanScore     int   `json:"ban_score"`
-	DecaySeconds int64 `json:"decay_seconds"`
-	BanSeconds   int64 `json:"ban_seconds"`
-	IPv6Prefix   int   `json:"ipv6_prefix"`
+	AlertScore    int   `json:"alert_score"`
+	BanScore      int   `json:"ban_score"`
+	UDPAlertScore int   `json:"udp_alert_score"`
+	UDPBanScore   int   `json:"udp_ban_score"`
+	DecaySeconds  int64 `json:"decay_seconds"`
+	BanSeconds    int64 `json:"ban_seconds"`
+	IPv6Prefix    int   `json:"ipv6_prefix"`
 }
 
 type counterStatus struct {
@@ -117,7 +119,8 @@ func (r *statusReport) read(state *loader.State) error {
 		return err
 	}
 	r.Rules = &ruleStatus{
-		AlertScore: rules.AlertScore, BanScore: rules.BanScore, IPv6Prefix: rules.IPv6Prefix,
+		AlertScore: rules.AlertScore, BanScore: rules.BanScore,
+		UDPAlertScore: rules.UDPAlert, UDPBanScore: rules.UDPBan, IPv6Prefix: rules.IPv6Prefix,
 		DecaySeconds: int64(rules.Decay.Seconds()), BanSeconds: int64(rules.BanDuration.Seconds()),
 	}
 	return r.readCounts(state)
