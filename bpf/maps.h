@@ -117,6 +117,16 @@ struct {
 	__type(value, struct source);
 } sources SEC(".maps");
 
+/* Headers of what sources sent, from their alert on, under the source's
+ * key. Written by the program, read by user space. LRU: the latest count.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DEFAULT_RECORDS);
+	__type(key, struct prefix);
+	__type(value, struct record);
+} records SEC(".maps");
+
 /* First failures, one 64-bit word a slot, by hash of the source: see
  * filter.h. Direct mapped and overwritten freely; user space clears it.
  */

@@ -50,6 +50,8 @@ struct packet {
 	__be32 src[4]; /* IPv4 mapped */
 	__be32 dst[4];
 	__u32 length; /* bytes of the transport segment, as the IP header counts */
+	__u32 offset; /* of the IP header */
+	__u32 total;  /* bytes from the IP header on, as it counts */
 	__u32 ipv6;
 	__u32 flow_label;
 	__u16 id; /* host order, IPv4 */
@@ -172,6 +174,7 @@ static __always_inline int parse_ipv4(struct cursor *c, struct packet *p)
 	p->ttl = ip->ttl;
 	p->protocol = ip->protocol;
 	p->length = total - header;
+	p->total = total;
 	c->pos += header;
 	return 0;
 }
@@ -237,6 +240,7 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, struct cursor *c, stru
 	p->ttl = ip->hop_limit;
 	p->flow_label = (ip->flow_lbl[0] & 0xf) << 16 | ip->flow_lbl[1] << 8 | ip->flow_lbl[2];
 	p->length = bpf_ntohs(ip->payload_len);
+	p->total = p->length + sizeof(*ip);
 	p->protocol = ip->nexthdr;
 	c->pos = ip + 1;
 	if (!is_extension(p->protocol))

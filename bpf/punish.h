@@ -49,6 +49,9 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	e->distinct = counted;
 	e->grade = GRADE_BLIND;
 	e->protocol = x->p.protocol;
+	e->seq = x->s.seq;
+	e->ip_id = x->p.id;
+	e->sport = x->s.sport;
 	__builtin_memcpy(e->tools, s->tools, sizeof(e->tools));
 	for (__u32 i = 0; i < EVENT_PORTS; i++) {
 		const struct probe *probe = &s->probes[(counted - 1 - i) & (PROBE_SLOTS - 1)];
@@ -93,21 +96,58 @@ static __always_inline struct track track_of(struct source *s, __u8 kind)
 	return (struct track){&s->score, alert_score, ban_score};
 }
 
+static const struct record blank_record = {};
+
+/* Keeps the packet's headers for denmap why. */
+__noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct record *r;
+	struct header *h;
+	__u8 *from;
+
+	if (!x)
+		return -1;
+	r = bpf_map_lookup_elem(&records, &x->key);
+	if (!r) {
+		bpf_map_update_elem(&records, &x->key, &blank_record, BPF_NOEXIST);
+		r = bpf_map_lookup_elem(&records, &x->key);
+		if (!r)
+			return -1;
+	}
+	h = &r->headers[__sync_fetch_and_add(&r->count, 1) & (HEADERS - 1)];
+	h->time = x->now;
+	h->total = x->p.total;
+	h->length = 0;
+	from = (void *)(long)ctx->data + (x->p.offset & 63);
+	for (int i = 0; i < HEADER_BYTES; i++) {
+		if ((void *)(from + i + 1) > end || i >= h->total)
+			break;
+		h->bytes[i] = from[i];
+		h->length = i + 1;
+	}
+	return 0;
+}
+
 /* Scores a failed probe and says what becomes of the packet. */
-__noinline int punish(struct suspect *x)
+__noinline int punish(struct xdp_md *ctx, struct suspect *x)
 {
 	__u32 before, after, widened;
+	struct probe *noted;
 	struct source *s;
 	struct track t;
 
 	if (!x)
 		return PASS_COUNTED;
-	s = note_failure(x, &widened);
+	s = note_failure(x, &noted, &widened);
 	if (!s)
 		return PASS_COUNTED;
 	t = track_of(s, x->probe.kind);
 	before = add_points(t.score, x->probe.points, t.ban * 2, x->now);
 	after = before + x->probe.points;
+	noted->score = after < 255 ? after : 255;
+	if (after >= t.alert)
+		keep_headers(ctx, x);
 	if (after < t.ban) {
 		if (before < t.alert && after >= t.alert)
 			send(x, s, EVENT_ALERT, after, t.alert);

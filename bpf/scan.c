@@ -28,6 +28,7 @@ static __always_inline enum reason parse_network(struct xdp_md *ctx, struct curs
 	} else if (parse_raw_ip(c, p, &protocol)) {
 		return PASS_SHORT_ETHERNET;
 	}
+	p->offset = c->pos - (void *)(long)ctx->data;
 	if (protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(c, p) ? PASS_BAD_IPV4 : PASS_ESTABLISHED;
 	if (protocol == bpf_htons(ETH_P_IPV6))
@@ -155,6 +156,10 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	x->now = boot_ns();
 	x->probe.kind = x->g.kind;
 	x->probe.points = x->g.points;
+	x->probe.tool = x->g.tool;
+	x->probe.flags = x->s.flags;
+	x->probe.window = x->s.window;
+	x->probe.ttl = x->p.ttl;
 	x->probe.print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
 	source_key(&x->key, &x->p, x->ifindex);
 	if (is_repeated(x)) {
@@ -162,7 +167,7 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	} else {
 		reason = check_outcome(ctx, x);
 		if (reason == PASS_COUNTED)
-			reason = punish(x);
+			reason = punish(ctx, x);
 	}
 	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor && !x->spared)
 		return DROP_CRAFTED;

@@ -15,7 +15,10 @@ enum layout {
 	TOOL_SLOTS = 16,
 	IFACE_SLOTS = 64,	/* interfaces protected at once */
 	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
-	DEFAULT_SOURCES = 1 << 16,
+	DEFAULT_SOURCES = 1 << 15,
+	DEFAULT_RECORDS = 1 << 11, /* sources whose packet headers are kept */
+	HEADERS = 16,		   /* packets kept of one source */
+	HEADER_BYTES = 80,	   /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
 	ALLOW_MAX = 1 << 17, /* whole addresses; the hash has a bucket for each from the start */
 	DENY_MAX = 1 << 20,
@@ -105,13 +108,19 @@ struct prefix {
 
 /* One counted probe. The fingerprint says whether a packet is new: the
  * low half is the destination port as sent (or the protocol number), the
- * high half a hash of destination address and protocol.
+ * high half a hash of destination address and protocol. The rest is for
+ * people: denmap why.
  */
 struct probe {
 	__u32 print;
-	__u8 kind;
-	__u8 points;
-	__u8 pad[2];
+	__u32 ms; /* since the source's first counted probe */
+	__u16 window;
+	__u8 kind;   /* enum scan_kind */
+	__u8 points; /* 1 or 2 */
+	__u8 flags;  /* TCP flags as on the wire */
+	__u8 ttl;
+	__u8 tool;  /* enum scan_tool */
+	__u8 score; /* after this probe, at most 255 */
 };
 
 enum source_flags {
@@ -135,6 +144,23 @@ struct source {
 	__u32 ifindex;
 	__u8 tools[TOOL_SLOTS]; /* packets by enum scan_tool, saturating */
 	struct probe probes[PROBE_SLOTS];
+};
+
+/* The headers of a source's counted probes from the alert on, as they came:
+ * denmap why --pcap.
+ */
+struct header {
+	__u64 time;   /* boot time, ns */
+	__u16 length; /* bytes kept */
+	__u16 total;  /* bytes of the packet, as the IP header counts */
+	__u8 pad[4];
+	__u8 bytes[HEADER_BYTES];
+};
+
+struct record {
+	__u32 count; /* the next slot is count % HEADERS */
+	__u32 pad;
+	struct header headers[HEADERS];
 };
 
 enum ban_grade {
@@ -179,6 +205,9 @@ struct event {
 	__u32 distinct;
 	enum ban_grade grade;
 	__u32 protocol; /* IP protocol of the crossing packet */
+	__u32 seq;	/* of it: decoys share them */
+	__u16 ip_id;
+	__be16 sport;
 	__u8 tools[TOOL_SLOTS];
 	__be16 ports[EVENT_PORTS]; /* of the latest probes; min(distinct, EVENT_PORTS) are valid */
 	__u8 port_kinds[EVENT_PORTS]; /* enum scan_kind of the same probes */
@@ -239,9 +268,9 @@ enum list_flags {
 };
 
 _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
-_Static_assert(sizeof(struct probe) == 8, "one load reads a probe");
-_Static_assert(sizeof(struct source) == 88 + PROBE_SLOTS * 8, "no hidden padding");
+_Static_assert(sizeof(struct probe) == 16, "no hidden padding");
+_Static_assert(sizeof(struct source) == 88 + PROBE_SLOTS * 16, "no hidden padding");
 _Static_assert(sizeof(struct ban) == 40, "no hidden padding");
-_Static_assert(sizeof(struct event) == 160, "user space rejects any other length");
+_Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
 
 #endif

@@ -47,6 +47,9 @@ type ScanEvent struct {
 	Distinct  uint32
 	Grade     ScanBanGrade
 	Protocol  uint32
+	Seq       uint32
+	IpId      uint16
+	Sport     uint16
 	Tools     [16]uint8
 	Ports     [16]uint16
 	PortKinds [16]uint8
@@ -78,6 +81,15 @@ type ScanGate struct {
 	PauseUntil uint64
 }
 
+type ScanHeader struct {
+	_      structs.HostLayout
+	Time   uint64
+	Length uint16
+	Total  uint16
+	Pad    [4]uint8
+	Bytes  [80]uint8
+}
+
 type ScanIface struct {
 	_       structs.HostLayout
 	Ifindex uint32
@@ -103,7 +115,10 @@ const (
 	ScanLayoutTOOL_SLOTS      ScanLayout = 16
 	ScanLayoutIFACE_SLOTS     ScanLayout = 64
 	ScanLayoutFILTER_SLOTS    ScanLayout = 131072
-	ScanLayoutDEFAULT_SOURCES ScanLayout = 65536
+	ScanLayoutDEFAULT_SOURCES ScanLayout = 32768
+	ScanLayoutDEFAULT_RECORDS ScanLayout = 2048
+	ScanLayoutHEADERS         ScanLayout = 16
+	ScanLayoutHEADER_BYTES    ScanLayout = 80
 	ScanLayoutDEFAULT_BANS    ScanLayout = 65536
 	ScanLayoutALLOW_MAX       ScanLayout = 131072
 	ScanLayoutDENY_MAX        ScanLayout = 1048576
@@ -148,9 +163,14 @@ type ScanPrefix struct {
 type ScanProbe struct {
 	_      structs.HostLayout
 	Print  uint32
+	Ms     uint32
+	Window uint16
 	Kind   uint8
 	Points uint8
-	Pad    [2]uint8
+	Flags  uint8
+	Ttl    uint8
+	Tool   uint8
+	Score  uint8
 }
 
 type ScanReason uint32
@@ -190,6 +210,13 @@ const (
 	ScanReasonLOST_BAN            ScanReason = 31
 	ScanReasonREASONS             ScanReason = 32
 )
+
+type ScanRecord struct {
+	_       structs.HostLayout
+	Count   uint32
+	Pad     uint32
+	Headers [16]ScanHeader
+}
 
 type ScanScanKind uint32
 
@@ -267,6 +294,7 @@ const (
 	ScanMapOnlink         = "onlink"
 	ScanMapOwnAddrs       = "own_addrs"
 	ScanMapProtected      = "protected"
+	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
 	ScanProgScanXdp       = "scan_xdp"
 	ScanVarAlertScore     = "alert_score"
@@ -359,6 +387,7 @@ type ScanMapSpecs struct {
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
 	Protected     *ebpf.MapSpec `ebpf:"protected"`
+	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
 }
 
@@ -427,6 +456,7 @@ type ScanMaps struct {
 	Onlink        *ebpf.Map `ebpf:"onlink"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
 	Protected     *ebpf.Map `ebpf:"protected"`
+	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
 }
 
@@ -448,6 +478,7 @@ func (m *ScanMaps) Close() error {
 		m.Onlink,
 		m.OwnAddrs,
 		m.Protected,
+		m.Records,
 		m.Sources,
 	)
 }

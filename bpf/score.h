@@ -110,12 +110,13 @@ static __always_inline void begin(struct source *s, const struct suspect *x, __u
 	__builtin_memset(s->tools, 0, sizeof(s->tools));
 }
 
-static __always_inline void remember(struct source *s, const struct probe *probe)
+static __always_inline struct probe *remember(struct source *s, const struct probe *probe)
 {
 	__u32 slot = __sync_fetch_and_add(&s->counted, 1) & (PROBE_SLOTS - 1);
 
 	s->probes[slot] = *probe;
 	__sync_fetch_and_or(&s->kinds, 1U << (probe->kind & 31));
+	return &s->probes[slot];
 }
 
 static __always_inline void note_tool(struct source *s, __u8 tool)
@@ -143,10 +144,11 @@ static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
 }
 
 /* The source's entry with this failure noted, NULL while one failure is
- * all there is. *widened: this packet brought a second address of the
- * prefix into the evidence.
+ * all there is. *noted: where. *widened: this packet brought a second
+ * address of the prefix into the evidence.
  */
-static __always_inline struct source *note_failure(struct suspect *x, __u32 *widened)
+static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted,
+						   __u32 *widened)
 {
 	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
 	struct first_failure before = {};
@@ -169,6 +171,7 @@ static __always_inline struct source *note_failure(struct suspect *x, __u32 *wid
 	if (is_over(s, x->now))
 		begin(s, x, first);
 	if (before.probe.points) {
+		before.probe.score = before.probe.points;
 		remember(s, &before.probe);
 		if (before.probe.kind == KIND_UDP)
 			add_points(&s->udp_score, before.probe.points, udp_ban_score * 2, first);
@@ -179,7 +182,8 @@ static __always_inline struct source *note_failure(struct suspect *x, __u32 *wid
 		x->probe.kind = KIND_SWEEP;
 	if (!same_address(s->addr, x->p.src))
 		*widened = !(__sync_fetch_and_or(&s->flags, SOURCE_MANY) & SOURCE_MANY);
-	remember(s, &x->probe);
+	x->probe.ms = (x->now - s->first) / 1000000;
+	*noted = remember(s, &x->probe);
 	note_tool(s, x->g.tool);
 	s->last = x->now;
 	return s;

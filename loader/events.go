@@ -76,13 +76,14 @@ func detectionFrom(e *bpf.ScanEvent, now clock) event.Detection {
 		Protected:   e.Flags&bpf.ScanEventFlagsEVENT_PROTECTED != 0,
 		Watched:     e.Flags&bpf.ScanEventFlagsEVENT_WATCHED != 0,
 		BanUntil:    now.time(e.Until),
+		Sequence:    e.Seq,
+		IPID:        e.IpId,
+		SourcePort:  netToHost(e.Sport),
 	}
 	d.Tool, d.Confidence = toolOf(e.Tools)
 	known := min(int(e.Distinct), len(e.Ports))
 	for _, p := range e.Ports[:known] {
-		var b [2]byte
-		binary.NativeEndian.PutUint16(b[:], p)
-		d.Ports = append(d.Ports, binary.BigEndian.Uint16(b[:]))
+		d.Ports = append(d.Ports, netToHost(p))
 	}
 	d.Main = mainKind(e.PortKinds[:known])
 	return d
@@ -105,6 +106,12 @@ func mainKind(kinds []uint8) event.Kind {
 		}
 	}
 	return event.Kind(best)
+}
+
+func netToHost(port uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], port)
+	return binary.BigEndian.Uint16(b[:])
 }
 
 func transport(protocol uint32) string {

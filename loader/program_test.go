@@ -774,3 +774,37 @@ func TestOSFingerprintProbes(t *testing.T) {
 		t.Errorf("%+v, %v, %v", src, found, err)
 	}
 }
+
+func TestEvidence(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		r := newRig(t, enforcing())
+		var frames [][]byte
+		for port := range uint16(8) {
+			frame := packet.Connect(src, host(src), 1000+port).Bytes()
+			frames = append(frames, frame)
+			r.run(frame)
+			r.advance(time.Second)
+		}
+		e, found, err := r.Evidence(src)
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		if len(e.Probes) != 8 || len(e.Packets) != 5 {
+			t.Fatalf("%d probes and %d packets, want 8 and 5 (from the alert on)", len(e.Probes), len(e.Packets))
+		}
+		for i, p := range e.Probes {
+			// The first one waited in the filter, which keeps no header.
+			if p.Port != uint16(1000+i) || p.Kind != event.Connect || p.Score != i+1 || p.Known != (i > 0) {
+				t.Errorf("probe %d: %+v", i, p)
+			}
+			if p.Known && (p.Flags != packet.SYN || p.Window != 64240 || p.TTL != 64) {
+				t.Errorf("header of probe %d: %+v", i, p)
+			}
+		}
+		for i, p := range e.Packets {
+			if want := frames[3+i][14:]; !bytes.Equal(p.Header, want) || p.Length != len(want) {
+				t.Errorf("packet %d: %x of %d bytes, want %x", i, p.Header, p.Length, want)
+			}
+		}
+	}
+}

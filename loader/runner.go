@@ -130,7 +130,7 @@ func (r *Runner) SetOutcome(o Outcome) error {
 // Forget empties the tables of what was learned of packets so far; lists
 // and host facts stay.
 func (r *Runner) Forget() error {
-	for _, name := range []string{"sources", "blind_bans", "bans"} {
+	for _, name := range []string{"sources", "records", "blind_bans", "bans"} {
 		if err := clearTable(r.maps[name]); err != nil {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}

@@ -40,6 +40,11 @@ type Detection struct {
 	Protected   bool
 	Watched     bool
 	BanUntil    time.Time // zero unless Verdict is VerdictBan
+
+	// Of the crossing packet: decoys of one scan share them.
+	Sequence   uint32
+	IPID       uint16
+	SourcePort uint16
 }
 
 // Ban is one entry of the kernel's ban tables.
