@@ -55,7 +55,7 @@ type Scan struct {
 	ID        string
 	Action    Action
 	Interface string    // ingress
-	Reason    string    // of the latest event: "score 8 of 8"
+	Reason    string    // why it was told of: "score 8 of 8"
 	Ended     time.Time // zero while it goes on, as far as is known
 	event.Scan
 }
@@ -162,7 +162,9 @@ type Bucket struct {
 	Lost     uint64 // events
 }
 
-// Impact says what another ban threshold would have done.
+// Impact says what another ban threshold would have done. It is an
+// estimate: a score is known as of the latest event of a scan, and each
+// distinct port counts as one point at least.
 type Impact struct {
 	Scans    int // that reached the score and were not banned
 	Sources  int
