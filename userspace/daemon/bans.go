@@ -31,9 +31,6 @@ const (
 	// kernel counts from boot, and the wall clock is being adjusted.
 	sameEnd = time.Second
 
-	// notedLately is how long a command may take from the file to the kernel.
-	notedLately = 5 * time.Second
-
 	// prolongPause is how often ends that move are saved: those of sources
 	// that go on scanning move all the time.
 	prolongPause = 15 * time.Second
@@ -217,7 +214,8 @@ func sameTime(a, b time.Time) bool {
 	return a.Sub(b).Abs() < sameEnd
 }
 
-// save writes the bans that are in force, read under the file's lock.
+// save writes the bans that are in force. They are read under the file's
+// lock, under which commands change kernel and file together.
 func (b *banKeeper) save(ctx context.Context) error {
 	var failed error
 	err := b.file.Update(ctx, func(old []event.Ban) []event.Ban {
@@ -239,26 +237,18 @@ func (b *banKeeper) save(ctx context.Context) error {
 	return nil
 }
 
-// merge adds to the kernel's bans what only the file knows: reasons, and
-// bans that a command has noted and is about to put into the kernel.
+// merge adds to the kernel's bans what only the file knows: the reasons.
 func (b *banKeeper) merge(old, bans []event.Ban) []event.Ban {
-	noted := make(map[banKey]event.Ban)
+	reasons := make(map[banKey]string)
 	for _, ban := range old {
-		noted[banKey{ban.Source, ban.Grade}] = ban
+		reasons[banKey{ban.Source, ban.Grade}] = ban.Reason
 	}
 	for i := range bans {
 		key := banKey{bans[i].Source, bans[i].Grade}
-		bans[i].Reason = noted[key].Reason
-		delete(noted, key)
+		bans[i].Reason = reasons[key]
 		if known, ok := b.known[key]; ok {
 			known.Reason = bans[i].Reason
 			b.known[key] = known
-		}
-	}
-	for key, ban := range noted {
-		_, lifted := b.known[key]
-		if age := b.clock.Now().Sub(ban.Since); ban.Grade == event.Manual && !lifted && age.Abs() < notedLately {
-			bans = append(bans, ban)
 		}
 	}
 	return bans
