@@ -18,8 +18,10 @@ import (
 
 const (
 	// daemonWait is how long the daemon may take to put a small edit in
-	// force; it promises a second.
+	// force; it promises a second. entryWait is added for every entry of
+	// the list, since it reads all of them, on a busy host too.
 	daemonWait = 2 * time.Second
+	entryWait  = 20 * time.Microsecond
 	// importWait is the same for an import, which may be a million
 	// prefixes.
 	importWait = 60 * time.Second
@@ -47,13 +49,13 @@ func (e *environment) enforceList(c *cli.Context, state *loader.State, kind list
 	if len(edits) == 0 {
 		return nil
 	}
-	limit := daemonWait
-	if len(edits) > samples {
-		limit = importWait
-	}
 	list, err := lists.Load(path, kind)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotEnforced, err)
+	}
+	limit := daemonWait + time.Duration(len(list.Entries))*entryWait
+	if len(edits) > samples {
+		limit = max(limit, importWait)
 	}
 	expected := expectations(list, edits, e.Now())
 	ctx, cancel := context.WithTimeout(c.Context, limit)
