@@ -88,17 +88,21 @@ func (g *guard) drop(h *held, reason string) error {
 }
 
 // tellAbsent says once which entries of the configuration name nothing
-// that is there.
+// that is there, unless it was said that it is gone.
 func (g *guard) tellAbsent() {
 	for _, entry := range g.config.Interfaces {
 		matter := "absent " + entry.Name
 		there := slices.ContainsFunc(g.present, func(i netstate.Interface) bool { return entry.Match(i.Name) })
-		for _, h := range g.held {
-			there = there || entry.Match(h.entry)
+		for _, list := range []map[int]*held{g.held, g.gone} {
+			for _, h := range list {
+				there = there || entry.Match(h.entry)
+			}
 		}
-		if there {
+		switch {
+		case there && entry.IsGlob(): // such as containers' links: they come and go
+		case there:
 			g.tell.fine(matter, "")
-		} else {
+		default:
 			g.tell.trouble(matter, fmt.Sprintf("waiting for %q: no such interface yet", entry.Name))
 		}
 	}

@@ -68,6 +68,14 @@ func TestAbsent(t *testing.T) {
 	w.host.unplug("wlan0")
 	w.says("wlan0 is gone")
 	w.until("end of the pattern's interface in the kernel", func() bool { return attachedNames(w.kernel) == "eth9" })
+	w.host.unplug("eth9")
+	w.says("eth9 is gone; it is protected again")
+	if err := w.stop(); err != nil {
+		t.Error(err)
+	}
+	if n := w.count("waiting for"); n != 2 {
+		t.Errorf("waiting was said %d times, want once for each entry:\n%s", n, w.saying())
+	}
 }
 
 // TestReplaced deletes an interface and makes it again.
