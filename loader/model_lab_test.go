@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf/ringbuf"
+
+	"denmap/bpf"
+	"denmap/testenv/packet"
+	"denmap/userspace/event"
+)
+
+// step is one packet, or a socket that opens or closes.
+type step struct {
+	wait   time.Duration
+	via    byte // IP protocol
+	p      packet.TCP
+	toggle int // number of a socket plus one; then there is no packet
+}
+
+func (s step) frame() []byte {
+	switch s.via {
+	case protoTCP:
+		return s.p.Bytes()
+	case protoUDP:
+		return s.p.UDP(s.p.Payload)
+	case protoSCTP:
+		return s.p.SCTP(s.p.Flags)
+	}
+	return s.p.IP(s.via, s.p.Payload)
+}
+
+// modelSocket is a real socket in the namespace of the lab.
+type modelSocket struct {
+	network string // "tcp" or "udp"
+	addr    netip.Addr
+	port    uint16
+	peer    netip.AddrPort // of a connection
+	close   func() error   // nil: closed
+}
+
+func (s *modelSocket) takes(v *view) bool {
+	if s.close == nil || v.dport != s.port || (s.network == "udp") != (v.protocol == protoUDP) {
+		return false
+	}
+	if s.peer.IsValid() && s.peer != netip.AddrPortFrom(v.src.Unmap(), v.sport) {
+		return false
+	}
+	return s.addr.IsUnspecified() || s.addr == v.dst.Unmap()
+}
+
+func (s *modelSocket) open() error {
+	at := netip.AddrPortFrom(s.addr, s.port)
+	if s.network == "udp" {
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		if err == nil {
+			s.close = c.Close
+		}
+		return err
+	}
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	if err == nil {
+		s.close = l.Close
+	}
+	return err
+}
+
+// modelLab runs steps through model and program side by side.
+type modelLab struct {
+	*rig
+	o       RunnerOptions
+	host    Host
+	lists   map[netip.Addr]listing
+	sockets []*modelSocket
+	seen    [reasons]uint64
+	index   map[string]int // of the counter
+	perCPU  []uint64
+	record  ringbuf.Record
+	packets int
+}
+
+// newModelLab makes labs until it has one whose hashes keep sources and
+// targets apart: one in thirty does not.
+func newModelLab(t testing.TB, o RunnerOptions, rng *rand.Rand) (*modelLab, *rolls) {
+	t.Helper()
+	for {
+		l := bareModelLab(t, o)
+		r := l.furnish(rng)
+		if l.isApart(r) {
+			return l, r
+		}
+	}
+}
+
+func bareModelLab(t testing.TB, o RunnerOptions) *modelLab {
+	t.Helper()
+	l := &modelLab{rig: newRig(t, o), o: o, index: make(map[string]int), lists: make(map[netip.Addr]listing)}
+	for i, name := range reasonNames {
+		l.index[name[0]+" "+name[1]] = i
+	}
+	l.host = Host{Own: []netip.Addr{host4, host6}}
+	t.Cleanup(func() {
+		for _, s := range l.sockets {
+			if s.close != nil {
+				s.close()
+			}
+		}
+	})
+	return l
+}
+
+// model returns a fresh model of the lab.
+func (l *modelLab) model() *model {
+	low, high, err := ephemeralPorts()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	m := &model{
+		settings: l.o.Settings, monitor: l.o.Monitor, low: low, high: high,
+		own: make(map[netip.Addr]bool), lists: l.lists, ignored: make(map[uint16]bool),
+		sources: make(map[netip.Prefix]*modelSource), bans: make(map[netip.Prefix]*modelBan),
+		listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
+		hasSocket: func(v *view) bool {
+			for _, s := range l.sockets {
+				if s.takes(v) {
+					return true
+				}
+			}
+			return false
+		},
+	}
+	for _, a := range l.host.Own {
+		m.own[whole(a).Addr()] = true
+	}
+	for _, port := range l.o.Settings.IgnorePorts {
+		m.ignored[port] = true
+	}
+	return m
+}
+
+// restart forgets every packet and opens every socket.
+func (l *modelLab) restart() *model {
+	l.t.Helper()
+	if err := l.Forget(); err != nil {
+		l.t.Fatal(err)
+	}
+	for addr, what := range l.lists {
+		if what != manuallyBanned {
+			continue
+		}
+		ban := event.Ban{Source: netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), Grade: event.Manual}
+		if err := l.AddBan(ban); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	for _, s := range l.sockets {
+		if s.close == nil {
+			l.toggle(s)
+		}
+	}
+	l.now = 0
+	l.advance(time.Hour)
+	return l.model()
+}
+
+func (l *modelLab) toggle(s *modelSocket) {
+	l.t.Helper()
+	if s.close == nil {
+		if err := s.open(); err != nil {
+			l.t.Fatalf("open %s port %d: %v", s.network, s.port, err)
+		}
+		return
+	}
+	if err := s.close(); err != nil {
+		l.t.Fatal(err)
+	}
+	s.close = nil
+}
+
+// replay runs steps from a fresh start and returns the number of the first
+// step on which model and program differ, and how; -1 if they agree.
+func (l *modelLab) replay(steps []step) (at int, difference string) {
+	l.t.Helper()
+	m := l.restart()
+	for i, s := range steps {
+		l.advance(s.wait)
+		m.now = l.now
+		if s.toggle > 0 {
+			l.toggle(l.sockets[s.toggle-1])
+			continue
+		}
+		if difference := l.compare(m, s.frame()); difference != "" {
+			return i, difference
+		}
+	}
+	return -1, ""
+}
+
+// compare runs one frame and says how the program departs from the model.
+func (l *modelLab) compare(m *model, frame []byte) string {
+	l.t.Helper()
+	m.detections = m.detections[:0]
+	want := m.judge(frame)
+	l.packets++
+	verdict := l.run(frame)
+	index, ok := l.index[want]
+	if !ok {
+		l.t.Fatalf("the model speaks of %q", want)
+	}
+	if l.counter(index) != l.seen[index]+1 {
+		return fmt.Sprintf("the program counts %q, the model %q", l.recount(), want)
+	}
+	l.seen[index]++
+	if pass := want[:4] == "pass"; verdict != xdpPass && verdict != xdpDrop || pass != (verdict == xdpPass) {
+		return fmt.Sprintf("verdict %d for %q", verdict, want)
+	}
+	if got := l.detections(); len(got)+len(m.detections) > 0 && !reflect.DeepEqual(got, m.detections) {
+		return fmt.Sprintf("%s, and the program sends\n\t%+v\nthe model\n\t%+v", want, got, m.detections)
+	}
+	return ""
+}
+
+func (l *modelLab) counter(index int) (sum uint64) {
+	l.t.Helper()
+	if err := l.maps["counters"].Lookup(uint32(index), &l.perCPU); err != nil {
+		l.t.Fatal(err)
+	}
+	for _, n := range l.perCPU {
+		sum += n
+	}
+	return sum
+}
+
+// recount reads every counter and names those that moved.
+func (l *modelLab) recount() string {
+	l.t.Helper()
+	var moved []string
+	for i, name := range reasonNames {
+		if n := l.counter(i); n != l.seen[i] {
+			moved = append(moved, name[0]+" "+name[1])
+			l.seen[i] = n
+		}
+	}
+	l.detections()
+	return strings.Join(moved, ", ")
+}
+
+// detections returns what the program sent, in the model's time.
+func (l *modelLab) detections() (out []event.Detection) {
+	l.t.Helper()
+	for l.events.AvailableBytes() > 0 {
+		l.events.SetDeadline(time.Unix(1, 0))
+		if err := l.events.ReadInto(&l.record); err != nil {
+			break
+		}
+		var e bpf.ScanEvent
+		if len(l.record.RawSample) != eventSize {
+			l.t.Fatalf("event of %d bytes", len(l.record.RawSample))
+		}
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&e)), eventSize), l.record.RawSample)
+		out = append(out, detectionFrom(&e, clock{wall: epoch}))
+	}
+	return out
+}
+
+// shrink leaves out whatever is not needed for a difference.
+func (l *modelLab) shrink(steps []step) []step {
+	at, _ := l.replay(steps)
+	steps = append([]step(nil), steps[:at+1]...)
+	differs := func(steps []step) bool {
+		at, _ := l.replay(steps)
+		return at >= 0
+	}
+	for size := len(steps) / 2; size > 0; size /= 2 {
+		for from := 0; from+size <= len(steps); {
+			fewer := append([]step(nil), steps[:from]...)
+			fewer = append(fewer, steps[from+size:]...)
+			later := append([]step(nil), fewer...)
+			if from < len(later) {
+				for _, s := range steps[from : from+size] {
+					later[from].wait += s.wait
+				}
+			}
+			switch {
+			case differs(fewer):
+				steps = fewer
+			case differs(later):
+				steps = later
+			default:
+				from += size
+			}
+		}
+	}
+	for i, s := range steps {
+		for _, wait := range []time.Duration{0, time.Second, time.Minute} {
+			steps[i].wait = wait
+			if s.wait <= wait || differs(steps) {
+				break
+			}
+			steps[i].wait = s.wait
+		}
+		if s.wait < steps[i].wait {
+			steps[i].wait = s.wait
+		}
+	}
+	return steps
+}
+
+// goSource writes steps as Go.
+func goSource(steps []step) string {
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "\t{")
+		if s.wait > 0 {
+			fmt.Fprintf(&b, "wait: %d /* %v */, ", s.wait, s.wait)
+		}
+		if s.toggle > 0 {
+			fmt.Fprintf(&b, "toggle: %d},\n", s.toggle)
+			continue
+		}
+		fmt.Fprintf(&b, "via: %d, p: packet.TCP{", s.via)
+		v := reflect.ValueOf(s.p)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				continue
+			}
+			name, value := v.Type().Field(i).Name, fmt.Sprintf("%#v", v.Field(i).Interface())
+			switch field := v.Field(i).Interface().(type) {
+			case netip.Addr:
+				value = fmt.Sprintf("netip.MustParseAddr(%q)", field)
+			case uint16:
+				value = strconv.Itoa(int(field))
+			}
+			fmt.Fprintf(&b, "%s: %s, ", name, value)
+		}
+		fmt.Fprintf(&b, "}},\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"net/netip"
+	"time"
+
+	"denmap/userspace/event"
+)
+
+// ms is a boot time in whole milliseconds, in which scores decay.
+func ms(t time.Duration) int64 { return t.Milliseconds() }
+
+// score is points that are lost one by one, counted from the moment the
+// first of them came.
+type score struct {
+	points int
+	since  int64 // ms
+}
+
+// decay forgets what is due at now.
+func (s *score) decay(now, every int64) {
+	lost := max(0, now-s.since) / every
+	if lost >= int64(s.points) {
+		*s = score{since: max(now, s.since)}
+		return
+	}
+	s.points -= int(lost)
+	s.since += lost * every
+}
+
+// add returns the score before and after; the score itself stops at limit.
+func (s *score) add(points, limit int, now, every int64) (before, after int) {
+	s.decay(now, every)
+	before, after = s.points, s.points+points
+	s.points = min(after, limit)
+	return before, after
+}
+
+// target is what a source is counted for once.
+type target struct {
+	dst      netip.Addr
+	protocol byte
+	port     uint16
+}
+
+// failure is a failed probe.
+type failure struct {
+	target
+	kind   event.Kind
+	points int
+	tool   event.Tool
+}
+
+// first is the only failure of a source so far. Its time is kept in
+// sixteenths of a decay.
+type first struct {
+	failure
+	src       netip.Addr
+	sixteenth int64
+}
+
+// modelSource is all that is remembered of one scored prefix.
+type modelSource struct {
+	waiting *first // before it is known
+	known   bool   // it failed twice once
+
+	tcp, udp    score
+	latest      []failure // of 32
+	sweepPort   target    // the oldest of the 32 slots' first
+	addr        netip.Addr
+	many        bool // evidence from a second address
+	widen       bool // that address has not widened a ban yet
+	kinds       event.Kinds
+	counted     int
+	tools       [16]uint8
+	began       time.Duration
+	bannedUntil time.Duration
+}
+
+const remembered = 32
+
+func (s *modelSource) remembers(t target) bool {
+	for _, seen := range s.latest {
+		if seen.target == t {
+			return true
+		}
+	}
+	return false
+}
+
+// remember keeps the latest 32; slot 0 decides what is a sweep.
+func (s *modelSource) remember(f failure) {
+	if s.counted%remembered == 0 {
+		s.sweepPort = f.target
+	}
+	s.latest = append(s.latest, f)
+	s.latest = s.latest[max(0, len(s.latest)-remembered):]
+	s.kinds = s.kinds.With(f.kind)
+	s.counted++
+}
+
+// ports returns the latest, newest first.
+func (s *modelSource) ports() (ports []uint16) {
+	for i := len(s.latest) - 1; i >= 0 && len(ports) < 16; i-- {
+		ports = append(ports, s.latest[i].port)
+	}
+	return ports
+}
+
+// mostly returns the kind of most of the ports, the latest of two equals.
+func (s *modelSource) mostly() (kind event.Kind) {
+	most := 0
+	for i := len(s.latest) - 1; i >= max(0, len(s.latest)-16); i-- {
+		n := 0
+		for _, f := range s.latest[max(0, len(s.latest)-16):] {
+			if f.kind == s.latest[i].kind {
+				n++
+			}
+		}
+		if n > most {
+			kind, most = s.latest[i].kind, n
+		}
+	}
+	return kind
+}
+
+// isSweep: the port that was tried first, on another address.
+func (s *modelSource) isSweep(t target) bool {
+	if s.counted == 0 || s.sweepPort.port != t.port || s.sweepPort == t {
+		return false
+	}
+	if t.port == 0 && departs.noSweepOfPort0 {
+		return false
+	}
+	return departs.sweepAnyProtocol || s.sweepPort.dst != t.dst && s.sweepPort.protocol == t.protocol
+}
+
+// isOver: back at zero, or through with a ban.
+func (s *modelSource) isOver(now time.Duration, every int64) bool {
+	if s.bannedUntil != 0 {
+		return now >= s.bannedUntil
+	}
+	s.tcp.decay(ms(now), every)
+	s.udp.decay(ms(now), every)
+	return s.tcp.points == 0 && s.udp.points == 0
+}
+
+func sixteenths(now time.Duration, every int64) int64 { return ms(now) * 16 / every }
+
+// age is in sixteenths of a decay. -1: forgotten.
+func (f *first) age(now time.Duration, every int64) int64 {
+	age := sixteenths(now, every) - f.sixteenth
+	if departs.firstComesBack {
+		age %= 128 * 16
+	}
+	if age >= int64(f.points)*16 {
+		return -1
+	}
+	return age
+}
+
+// inPrefix returns the first bits of a.
+func inPrefix(a netip.Addr, n int) netip.Prefix {
+	p, err := a.Prefix(n)
+	if err != nil {
+		panic(err) // a is always 16 bytes, and n at most 128
+	}
+	return p
+}
+
+// slotOf and printOf are where the program keeps a source's first failure
+// and what it remembers of a probe. The model has no such limits; sequences
+// in which they would show are not run.
+func slotOf(p netip.Prefix, seed uint64) uint64 {
+	w := words(p.Addr())
+	if isLinkLocal6(p.Addr()) {
+		w[1] = hostToNet(1) // the interface
+	}
+	return hashWords(w, seed^uint64(p.Bits())) >> 47
+}
+
+func printOf(t target, seed uint64) uint64 {
+	return hashWords(words(t.dst), seed^uint64(t.protocol)) >> 48
+}
+
+func hashWords(w [4]uint32, h uint64) uint64 {
+	h = (h ^ (uint64(w[0])<<32 | uint64(w[1]))) * 0x9e3779b97f4a7c15
+	h ^= h >> 32
+	h = (h ^ (uint64(w[2])<<32 | uint64(w[3]))) * 0xd6e8feb86659fd93
+	return (h ^ h>>29) * 0x9e3779b97f4a7c15
+}

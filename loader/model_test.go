@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"net/netip"
+	"time"
+
+	"denmap/userspace/event"
+)
+
+// model is the rules of detection in plain Go: no bounds on memory but the
+// 32 probes of a source, no concurrency, one packet at a time.
+type model struct {
+	settings   Settings
+	monitor    bool
+	low, high  uint16 // ip_local_port_range
+	own        map[netip.Addr]bool
+	onLink     []netip.Prefix
+	lists      map[netip.Addr]listing
+	ignored    map[uint16]bool
+	hasSocket  func(*view) bool
+	now        time.Duration
+	sources    map[netip.Prefix]*modelSource
+	bans       map[netip.Prefix]*modelBan
+	listened   map[heard]*hearing
+	detections []event.Detection
+}
+
+// listing is what an operator or the host says of an address.
+type listing int
+
+const (
+	unlisted listing = iota
+	allowed
+	watched
+	denied
+	manuallyBanned
+	protected
+)
+
+type modelBan struct {
+	until   time.Duration
+	recheck uint64 // tick before which the clock is not looked at
+}
+
+type heard struct {
+	udp  bool
+	port uint16
+}
+
+type hearing struct{ second, tick uint64 }
+
+// tick is the coarse clock; 64 of them may pass between two looks at the
+// exact one.
+func (m *model) tick() uint64 { return uint64(m.now) >> 22 }
+
+const recheckTicks = 64
+
+func (m *model) decay() int64 { return m.settings.Decay.Milliseconds() }
+
+// judge says what becomes of a frame and why, in the words of the counters.
+func (m *model) judge(frame []byte) string {
+	v, reason := parseLink(frame)
+	if reason != "" {
+		return reason
+	}
+	if v.isEssential() {
+		return "pass essential"
+	}
+	switch m.lists[v.src] {
+	case allowed:
+		return "pass allowed"
+	case denied:
+		return "drop denied"
+	case manuallyBanned:
+		return "drop banned"
+	}
+	if v.later {
+		return "pass later-fragment"
+	}
+	g, reason := classify(&v)
+	if reason != "" {
+		return reason
+	}
+	if v.protocol == protoUDP && departs.openUDPEverywhere && m.heardLately(&v) {
+		return "pass open"
+	}
+	if !v.isUnicast() {
+		return "pass not-unicast"
+	}
+	if m.isStopped(&v, g) {
+		return "drop banned"
+	}
+	if g.question == backscatter {
+		return "pass backscatter"
+	}
+	if m.ignored[v.dport] {
+		return "pass ignored-port"
+	}
+	reason, spared := m.count(&v, g)
+	if g.crafted && reason[:4] == "pass" && m.settings.DropCrafted && !m.monitor && !spared {
+		return "drop crafted"
+	}
+	return reason
+}
+
+// count scores the packet if it is a new failure.
+func (m *model) count(v *view, g guess) (reason string, spared bool) {
+	spared = m.lists[v.src] == watched
+	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
+	s := m.source(v)
+	if m.isRepeated(s, f.target) {
+		return "pass repeated", spared
+	}
+	if reason := m.outcome(v, g); reason != "" {
+		return reason, spared
+	}
+	reason = m.score(v, s, f)
+	if reason == "pass spared" && (departs.craftedSpared || m.lists[v.src] != protected) {
+		spared = true
+	}
+	return reason, spared
+}
+
+// source returns the memory of the source: IPv4 alone, IPv6 by prefix but
+// for neighbours and translated IPv4.
+func (m *model) source(v *view) *modelSource {
+	key := m.sourceKey(v)
+	s := m.sources[key]
+	if s == nil {
+		s = &modelSource{}
+		m.sources[key] = s
+	}
+	return s
+}
+
+func (m *model) sourceKey(v *view) netip.Prefix {
+	if !v.v6 || isLinkLocal6(v.src) || netip.MustParsePrefix("64:ff9b::/96").Contains(v.src) {
+		return whole(v.src)
+	}
+	for _, p := range m.onLink {
+		if p.Contains(v.src) {
+			return whole(v.src)
+		}
+	}
+	return inPrefix(v.src, m.settings.IPv6Prefix)
+}
+
+func isLinkLocal6(a netip.Addr) bool {
+	b := a.As16()
+	return b[0] == 0xfe && b[1]&0xc0 == 0x80
+}
+
+// whole is the address alone. Of a link-local one the second word, zero by
+// RFC 4291, holds the interface; there is one here.
+func whole(a netip.Addr) netip.Prefix {
+	b := a.As16()
+	if isLinkLocal6(a) {
+		b[4], b[5], b[6], b[7] = 0, 0, 0, 0
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(b), 128)
+}
+
+// isRepeated: counted before, and not forgotten.
+func (m *model) isRepeated(s *modelSource, t target) bool {
+	if !s.known {
+		return s.waiting != nil && s.waiting.target == t && s.waiting.age(m.now, m.decay()) >= 0
+	}
+	return s.remembers(t) && !s.isOver(m.now, m.decay())
+}
+
+// ask: is the packet for this host, and does a socket want it?
+func (m *model) ask(v *view, g guess) (ours, open bool) {
+	ours = v.ours && m.own[whole(v.dst).Addr()]
+	return ours, ours && g.question != isOurs && m.hasSocket(v)
+}
+
+// outcome is why a packet is not a failed probe, "" if it is one.
+func (m *model) outcome(v *view, g guess) string {
+	if g.question == settled {
+		return ""
+	}
+	switch ours, open := m.ask(v, g); {
+	case open:
+		if g.question == isListened {
+			m.hear(v)
+		}
+		return "pass open"
+	case !ours && g.crafted:
+		return ""
+	case !ours:
+		return "pass foreign"
+	}
+	if m.isAnswer(v, g) {
+		return "pass answer"
+	}
+	if g.question != isOurs && m.heardToday(v) && !(g.crafted && departs.craftedToGone) {
+		return "pass service-gone"
+	}
+	return ""
+}
+
+// isAnswer: what comes because the host once spoke to the sender, and
+// traceroute.
+func (m *model) isAnswer(v *view, g guess) bool {
+	ephemeral := v.dport >= m.low && v.dport <= m.high
+	if v.protocol == protoUDP {
+		traced := v.dport >= 33434 && v.dport <= 33534 && v.ttl <= 30
+		return traced || ephemeral && isUDPService(v.sport)
+	}
+	return ephemeral && g.question == isWanted && g.tool != event.ToolNmap
+}
+
+func isUDPService(port uint16) bool {
+	switch port {
+	case 1194, 1701, 1812, 1813, 1900, 3478, 4433, 4500, 5060, 5353, 5355, 8443, 51820:
+		return true
+	}
+	return port < 1024
+}
+
+// hear notes that a port has a socket: to the minute.
+func (m *model) hear(v *view) {
+	key := heard{v.protocol == protoUDP, v.dport}
+	h := m.listened[key]
+	if h == nil {
+		h = &hearing{}
+		m.listened[key] = h
+	}
+	if second := uint64(m.now/time.Second) + 1; second-h.second > 60 {
+		h.second = second
+	}
+	h.tick = m.tick()
+}
+
+func (m *model) heardToday(v *view) bool {
+	h := m.listened[heard{v.protocol == protoUDP, v.dport}]
+	return h != nil && uint64(m.now/time.Second)+1-h.second < 24*60*60
+}
+
+func (m *model) heardLately(v *view) bool {
+	h := m.listened[heard{true, v.dport}]
+	return h != nil && m.tick()-h.tick < recheckTicks
+}
