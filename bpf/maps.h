@@ -14,6 +14,7 @@
 volatile const __u32 iface_slot = 0;	  /* this interface's row of counters */
 volatile const __u8 link_is_ethernet = 1; /* else frames begin with the IP header */
 volatile const __u8 own_mac[6] = {};	  /* of this interface */
+volatile const __u8 bridge_port = 0;	  /* frames for others pass here on their way */
 volatile const __u8 monitor = 0;	  /* detect and report, never ban */
 volatile const __u8 drop_crafted = 1;
 volatile const __u32 alert_score = 4;
@@ -116,6 +117,37 @@ struct {
 	__type(key, struct prefix);
 	__type(value, struct source);
 } sources SEC(".maps");
+
+/* Probes whose outcome is open, under the source's key. Written by the
+ * program only. LRU: a sender chooses the keys.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WAITING_SOURCES);
+	__type(key, struct prefix);
+	__type(value, struct waiting);
+} waiters SEC(".maps");
+
+/* Ports that answered without a socket of this host, and when, seconds of
+ * boot time. Written by the program only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PUBLISHED_PORTS);
+	__type(key, struct service);
+	__type(value, __u32);
+} published SEC(".maps");
+
+/* When a source last had a probe waiting, low half of jiffies, by hash of
+ * its address: so that established traffic of others costs one array look.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ANSWER_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} answers SEC(".maps");
 
 /* Headers of what sources sent, from their alert on, under the source's
  * key. Written by the program, read by user space. LRU: the latest count.

@@ -7,7 +7,7 @@
  */
 #include "lists.h"
 #include "outcome.h"
-#include "punish.h"
+#include "wait.h"
 
 /* Keeps the type information of enums that only name numbers. */
 const enum layout *layout_in_btf __attribute__((unused));
@@ -117,6 +117,23 @@ __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 	return 1;
 }
 
+/* Whether frames for others pass this host on their way: routed, to its own
+ * MAC address, or bridged. Elsewhere they are strays.
+ */
+static __always_inline int passes_here(const struct suspect *x)
+{
+	return x->g.suspicion == NEEDS_LISTENER && x->p.protocol == IPPROTO_TCP &&
+	       (x->p.mac_is_ours || bridge_port);
+}
+
+static __always_inline int publishes(void)
+{
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	return gate && gate->nat;
+}
+
 /* A probe whose outcome does not matter, is unknown or was failure goes on
  * to be scored: PASS_COUNTED.
  */
@@ -130,8 +147,17 @@ static __always_inline enum reason check_outcome(struct xdp_md *ctx, const struc
 			note_listener(x);
 		return PASS_OPEN;
 	case FOREIGN:
-		return x->g.crafted ? PASS_COUNTED : PASS_FOREIGN;
+		if (x->g.crafted)
+			return PASS_COUNTED;
+		return passes_here(x) ? PASS_WAITING : PASS_FOREIGN;
 	case CLOSED:
+		if (publishes() && !x->g.crafted && x->p.protocol == IPPROTO_TCP) {
+			if (x->g.suspicion == NEEDS_LISTENER)
+				return PASS_WAITING;
+			/* an ACK of a connection that is translated, unless a scanner's */
+			if (x->g.tool != TOOL_NMAP && x->g.tool != TOOL_HPING3)
+				return PASS_OPEN;
+		}
 		if (is_answer(x))
 			return PASS_ANSWER;
 		if (!x->g.crafted && x->g.suspicion != NEEDS_HOST && had_listener(x))
@@ -168,6 +194,8 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 		reason = check_outcome(ctx, x);
 		if (reason == PASS_COUNTED)
 			reason = punish(ctx, x);
+		else if (reason == PASS_WAITING)
+			reason = await(ctx, x);
 	}
 	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor && !x->spared)
 		return DROP_CRAFTED;
@@ -184,6 +212,8 @@ static __always_inline enum reason look_at_tcp(struct xdp_md *ctx, struct cursor
 	}
 	if (parse_tcp(c, &x->p, &x->s))
 		return PASS_BAD_TCP;
+	if (may_be_answer(&x->p) && note_answer(x))
+		return PASS_ESTABLISHED;
 	if (!could_be_probe(&x->s))
 		return PASS_ESTABLISHED;
 	classify(ctx, x, c->pos - (void *)(long)ctx->data);

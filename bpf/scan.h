@@ -17,8 +17,12 @@ enum layout {
 	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
 	DEFAULT_SOURCES = 1 << 15,
 	DEFAULT_RECORDS = 1 << 11, /* sources whose packet headers are kept */
-	HEADERS = 16,		   /* packets kept of one source */
-	HEADER_BYTES = 80,	   /* of a packet, from the IP header on */
+	WAITING_SOURCES = 1 << 12, /* sources with probes whose outcome is open */
+	WAITING_SLOTS = 16,	   /* such probes of one source */
+	PUBLISHED_PORTS = 1 << 14,
+	ANSWER_SLOTS = 1 << 14,
+	HEADERS = 16,	   /* packets kept of one source */
+	HEADER_BYTES = 80, /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
 	ALLOW_MAX = 1 << 17, /* whole addresses; the hash has a bucket for each from the start */
 	DENY_MAX = 1 << 20,
@@ -72,6 +76,7 @@ enum reason {
 	PASS_ALLOWED,
 	PASS_BACKSCATTER,
 	PASS_OPEN,	   /* a socket wants it */
+	PASS_WAITING,	   /* a later packet will tell */
 	PASS_FOREIGN,	   /* not addressed to this host: outcome unknown */
 	PASS_IGNORED_PORT, /* detect.ignore_ports */
 	PASS_ANSWER,	   /* late, to traffic of this host; or traceroute */
@@ -146,6 +151,30 @@ struct source {
 	struct probe probes[PROBE_SLOTS];
 };
 
+/* A SYN that no socket of this host answers for: behind address translation
+ * or on another host somebody may. It fails when it goes unanswered.
+ */
+struct unanswered {
+	struct probe probe;
+	__u32 ms;  /* boot time, low half */
+	__u32 isn; /* its sequence number, host order */
+	__be16 sport;
+	__u8 pad[6];
+};
+
+struct waiting {
+	__u32 next; /* slot to use next */
+	__u32 pad;
+	struct unanswered slots[WAITING_SLOTS];
+};
+
+/* A port that somebody behind this host answers for. */
+struct service {
+	__be32 addr[4];
+	__be16 port;
+	__u8 pad[2];
+};
+
 /* The headers of a source's counted probes from the alert on, as they came:
  * denmap why --pcap.
  */
@@ -215,7 +244,7 @@ struct event {
 
 /* Which tables hold anything, so that an empty one costs no look-up, and
  * the switch that pauses everything. Written by user space but for
- * blind_bans, which the first ban sets.
+ * blind_bans and waiting, which the program sets.
  */
 struct gate {
 	__u32 allow_addrs;
@@ -224,6 +253,8 @@ struct gate {
 	__u32 deny_nets;
 	__u32 bans;
 	__u32 blind_bans;
+	__u32 waiting;	   /* set by the first probe that waits */
+	__u32 nat;	   /* this host publishes ports that have no socket of its own */
 	__u64 pause_until; /* boot time, ns; 0: not paused */
 };
 

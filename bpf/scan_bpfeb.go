@@ -78,6 +78,8 @@ type ScanGate struct {
 	DenyNets   uint32
 	Bans       uint32
 	BlindBans  uint32
+	Waiting    uint32
+	Nat        uint32
 	PauseUntil uint64
 }
 
@@ -117,6 +119,10 @@ const (
 	ScanLayoutFILTER_SLOTS    ScanLayout = 131072
 	ScanLayoutDEFAULT_SOURCES ScanLayout = 32768
 	ScanLayoutDEFAULT_RECORDS ScanLayout = 2048
+	ScanLayoutWAITING_SOURCES ScanLayout = 4096
+	ScanLayoutWAITING_SLOTS   ScanLayout = 16
+	ScanLayoutPUBLISHED_PORTS ScanLayout = 16384
+	ScanLayoutANSWER_SLOTS    ScanLayout = 16384
 	ScanLayoutHEADERS         ScanLayout = 16
 	ScanLayoutHEADER_BYTES    ScanLayout = 80
 	ScanLayoutDEFAULT_BANS    ScanLayout = 65536
@@ -187,28 +193,29 @@ const (
 	ScanReasonPASS_ALLOWED        ScanReason = 8
 	ScanReasonPASS_BACKSCATTER    ScanReason = 9
 	ScanReasonPASS_OPEN           ScanReason = 10
-	ScanReasonPASS_FOREIGN        ScanReason = 11
-	ScanReasonPASS_IGNORED_PORT   ScanReason = 12
-	ScanReasonPASS_ANSWER         ScanReason = 13
-	ScanReasonPASS_SERVICE_GONE   ScanReason = 14
-	ScanReasonPASS_REPEATED       ScanReason = 15
-	ScanReasonPASS_COUNTED        ScanReason = 16
-	ScanReasonPASS_SPARED         ScanReason = 17
-	ScanReasonPASS_SHORT_ETHERNET ScanReason = 18
-	ScanReasonPASS_BAD_VLAN       ScanReason = 19
-	ScanReasonPASS_BAD_IPV4       ScanReason = 20
-	ScanReasonPASS_BAD_IPV6       ScanReason = 21
-	ScanReasonPASS_BAD_TCP        ScanReason = 22
-	ScanReasonPASS_BAD_UDP        ScanReason = 23
-	ScanReasonPASS_BAD_SCTP       ScanReason = 24
-	ScanReasonDROP_DENIED         ScanReason = 25
-	ScanReasonDROP_BANNED         ScanReason = 26
-	ScanReasonDROP_CROSSED        ScanReason = 27
-	ScanReasonDROP_CRAFTED        ScanReason = 28
-	ScanReasonLOST_EVENT          ScanReason = 29
-	ScanReasonLOST_SOURCE         ScanReason = 30
-	ScanReasonLOST_BAN            ScanReason = 31
-	ScanReasonREASONS             ScanReason = 32
+	ScanReasonPASS_WAITING        ScanReason = 11
+	ScanReasonPASS_FOREIGN        ScanReason = 12
+	ScanReasonPASS_IGNORED_PORT   ScanReason = 13
+	ScanReasonPASS_ANSWER         ScanReason = 14
+	ScanReasonPASS_SERVICE_GONE   ScanReason = 15
+	ScanReasonPASS_REPEATED       ScanReason = 16
+	ScanReasonPASS_COUNTED        ScanReason = 17
+	ScanReasonPASS_SPARED         ScanReason = 18
+	ScanReasonPASS_SHORT_ETHERNET ScanReason = 19
+	ScanReasonPASS_BAD_VLAN       ScanReason = 20
+	ScanReasonPASS_BAD_IPV4       ScanReason = 21
+	ScanReasonPASS_BAD_IPV6       ScanReason = 22
+	ScanReasonPASS_BAD_TCP        ScanReason = 23
+	ScanReasonPASS_BAD_UDP        ScanReason = 24
+	ScanReasonPASS_BAD_SCTP       ScanReason = 25
+	ScanReasonDROP_DENIED         ScanReason = 26
+	ScanReasonDROP_BANNED         ScanReason = 27
+	ScanReasonDROP_CROSSED        ScanReason = 28
+	ScanReasonDROP_CRAFTED        ScanReason = 29
+	ScanReasonLOST_EVENT          ScanReason = 30
+	ScanReasonLOST_SOURCE         ScanReason = 31
+	ScanReasonLOST_BAN            ScanReason = 32
+	ScanReasonREASONS             ScanReason = 33
 )
 
 type ScanRecord struct {
@@ -252,6 +259,13 @@ const (
 	ScanScanToolTOOL_MIRAI   ScanScanTool = 9
 )
 
+type ScanService struct {
+	_    structs.HostLayout
+	Addr [4]uint32
+	Port uint16
+	Pad  [2]uint8
+}
+
 type ScanSource struct {
 	_           structs.HostLayout
 	Score       uint64
@@ -274,12 +288,29 @@ const (
 	ScanSourceFlagsSOURCE_MANY ScanSourceFlags = 1
 )
 
+type ScanUnanswered struct {
+	_     structs.HostLayout
+	Probe ScanProbe
+	Ms    uint32
+	Isn   uint32
+	Sport uint16
+	Pad   [6]uint8
+}
+
+type ScanWaiting struct {
+	_     structs.HostLayout
+	Next  uint32
+	Pad   uint32
+	Slots [16]ScanUnanswered
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	ScanMapAllowAddrs     = "allow_addrs"
 	ScanMapAllowNets      = "allow_nets"
+	ScanMapAnswers        = "answers"
 	ScanMapBans           = "bans"
 	ScanMapBlindBans      = "blind_bans"
 	ScanMapCounters       = "counters"
@@ -294,12 +325,15 @@ const (
 	ScanMapOnlink         = "onlink"
 	ScanMapOwnAddrs       = "own_addrs"
 	ScanMapProtected      = "protected"
+	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
+	ScanMapWaiters        = "waiters"
 	ScanProgScanXdp       = "scan_xdp"
 	ScanVarAlertScore     = "alert_score"
 	ScanVarBanNs          = "ban_ns"
 	ScanVarBanScore       = "ban_score"
+	ScanVarBridgePort     = "bridge_port"
 	ScanVarDecayMs        = "decay_ms"
 	ScanVarDropCrafted    = "drop_crafted"
 	ScanVarEphemeralMax   = "ephemeral_max"
@@ -373,6 +407,7 @@ type ScanProgramSpecs struct {
 type ScanMapSpecs struct {
 	AllowAddrs    *ebpf.MapSpec `ebpf:"allow_addrs"`
 	AllowNets     *ebpf.MapSpec `ebpf:"allow_nets"`
+	Answers       *ebpf.MapSpec `ebpf:"answers"`
 	Bans          *ebpf.MapSpec `ebpf:"bans"`
 	BlindBans     *ebpf.MapSpec `ebpf:"blind_bans"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
@@ -387,8 +422,10 @@ type ScanMapSpecs struct {
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
 	Protected     *ebpf.MapSpec `ebpf:"protected"`
+	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
+	Waiters       *ebpf.MapSpec `ebpf:"waiters"`
 }
 
 // ScanVariableSpecs contains global variables before they are loaded into the kernel.
@@ -398,6 +435,7 @@ type ScanVariableSpecs struct {
 	AlertScore     *ebpf.VariableSpec `ebpf:"alert_score"`
 	BanNs          *ebpf.VariableSpec `ebpf:"ban_ns"`
 	BanScore       *ebpf.VariableSpec `ebpf:"ban_score"`
+	BridgePort     *ebpf.VariableSpec `ebpf:"bridge_port"`
 	DecayMs        *ebpf.VariableSpec `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.VariableSpec `ebpf:"drop_crafted"`
 	EphemeralMax   *ebpf.VariableSpec `ebpf:"ephemeral_max"`
@@ -442,6 +480,7 @@ func (o *ScanObjects) Close() error {
 type ScanMaps struct {
 	AllowAddrs    *ebpf.Map `ebpf:"allow_addrs"`
 	AllowNets     *ebpf.Map `ebpf:"allow_nets"`
+	Answers       *ebpf.Map `ebpf:"answers"`
 	Bans          *ebpf.Map `ebpf:"bans"`
 	BlindBans     *ebpf.Map `ebpf:"blind_bans"`
 	Counters      *ebpf.Map `ebpf:"counters"`
@@ -456,14 +495,17 @@ type ScanMaps struct {
 	Onlink        *ebpf.Map `ebpf:"onlink"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
 	Protected     *ebpf.Map `ebpf:"protected"`
+	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
+	Waiters       *ebpf.Map `ebpf:"waiters"`
 }
 
 func (m *ScanMaps) Close() error {
 	return _ScanClose(
 		m.AllowAddrs,
 		m.AllowNets,
+		m.Answers,
 		m.Bans,
 		m.BlindBans,
 		m.Counters,
@@ -478,8 +520,10 @@ func (m *ScanMaps) Close() error {
 		m.Onlink,
 		m.OwnAddrs,
 		m.Protected,
+		m.Published,
 		m.Records,
 		m.Sources,
+		m.Waiters,
 	)
 }
 
@@ -490,6 +534,7 @@ type ScanVariables struct {
 	AlertScore     *ebpf.Variable `ebpf:"alert_score"`
 	BanNs          *ebpf.Variable `ebpf:"ban_ns"`
 	BanScore       *ebpf.Variable `ebpf:"ban_score"`
+	BridgePort     *ebpf.Variable `ebpf:"bridge_port"`
 	DecayMs        *ebpf.Variable `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.Variable `ebpf:"drop_crafted"`
 	EphemeralMax   *ebpf.Variable `ebpf:"ephemeral_max"`

@@ -81,6 +81,9 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
 	}
 	copy(f.mac[:], attrs.HardwareAddr)
+	if f.bridged, err = isBridged(attrs); err != nil {
+		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if a := k.attached[attrs.Index]; a != nil {
@@ -95,6 +98,18 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 		return Interface{}, fmt.Errorf("attach to %q: %w: %s", name, ErrForeignXDP, programName(attrs.Xdp.ProgId))
 	}
 	return k.attachNew(attrs, f, o)
+}
+
+// isBridged reports whether the device is a port of a bridge.
+func isBridged(attrs *netlink.LinkAttrs) (bool, error) {
+	if attrs.MasterIndex == 0 {
+		return false, nil
+	}
+	master, err := netlink.LinkByIndex(attrs.MasterIndex)
+	if err != nil {
+		return false, fmt.Errorf("look up its master: %w", err)
+	}
+	return master.Type() == "bridge", nil
 }
 
 // isEthernet says how frames of a device begin, by its ARPHRD type.

@@ -16,7 +16,7 @@ var reasonNames = [reasons][2]string{
 	{"pass", "established"}, {"pass", "not-ip"}, {"pass", "icmp"}, {"pass", "tunnel"},
 	{"pass", "later-fragment"}, {"pass", "not-unicast"}, {"pass", "essential"},
 	{"pass", "paused"}, {"pass", "allowed"}, {"pass", "backscatter"}, {"pass", "open"},
-	{"pass", "foreign"}, {"pass", "ignored-port"}, {"pass", "answer"}, {"pass", "service-gone"},
+	{"pass", "waiting"}, {"pass", "foreign"}, {"pass", "ignored-port"}, {"pass", "answer"}, {"pass", "service-gone"},
 	{"pass", "repeated"}, {"pass", "counted"}, {"pass", "spared"},
 	{"pass", "short-ethernet"}, {"pass", "bad-vlan"}, {"pass", "bad-ipv4"},
 	{"pass", "bad-ipv6"}, {"pass", "bad-tcp"}, {"pass", "bad-udp"}, {"pass", "bad-sctp"},

@@ -17,11 +17,15 @@ type Host struct {
 	Own       []netip.Addr   // all local unicast addresses
 	OnLink    []netip.Prefix // directly connected IPv6 prefixes
 	Protected []netip.Addr   // never banned automatically
+	NAT       bool           // ports are published by address translation
 }
 
 // SetHost brings the program's view of the host up to date, by difference.
 // The zone of a link-local address is its interface index in decimal.
 func (s *State) SetHost(h Host) error {
+	if err := s.setGate(func(g *bpf.ScanGate) { g.Nat = uint32(flag(h.NAT)) }); err != nil {
+		return err
+	}
 	onlink := make(map[bpf.ScanPrefix]struct{})
 	for _, p := range h.OnLink {
 		if p.Addr().Is6() {

@@ -71,7 +71,7 @@ func TestVerdicts(t *testing.T) {
 		{"to a group address", group.Bytes(), "pass not-unicast"},
 		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "pass open"},
 		{"nmap SYN to an open port", packet.Nmap(scanner4, host4, open).Bytes(), "drop crafted"},
-		{"SYN to another host", foreign.Bytes(), "pass foreign"},
+		{"SYN to another host", foreign.Bytes(), "pass waiting"},
 		{"SYN to another MAC", otherMAC.Bytes(), "pass foreign"},
 		{"SYN+ACK", tcp(packet.SYN | packet.ACK).Bytes(), "pass backscatter"},
 		{"RST", tcp(packet.RST).Bytes(), "pass backscatter"},
@@ -806,5 +806,140 @@ func TestEvidence(t *testing.T) {
 				t.Errorf("packet %d: %x of %d bytes, want %x", i, p.Header, p.Length, want)
 			}
 		}
+	}
+}
+
+// follow is the next packet of the connection that syn opens.
+func follow(syn packet.TCP, flags byte, payload string) packet.TCP {
+	syn.Flags, syn.Seq, syn.Ack, syn.Options = flags, syn.Seq+1, 0x77, packet.Timestamp
+	syn.Payload = []byte(payload)
+	return syn
+}
+
+func behindNAT(t *testing.T) *rig {
+	r := newRig(t, enforcing())
+	if err := r.SetHost(Host{Own: []netip.Addr{host4, host6}, NAT: true}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestClientsOfPublishedPortsAreNoScanners(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		r := behindNAT(t)
+		var syns []packet.TCP
+		for port := range uint16(16) {
+			syn := packet.Connect(src, host(src), 8000+port)
+			syn.SrcPort = 40000 + port
+			syns = append(syns, syn)
+			if got := r.verdict(syn.Bytes()); got != "pass waiting" {
+				t.Fatalf("SYN to port %d: %q", syn.DstPort, got)
+			}
+		}
+		for i, syn := range syns {
+			next := follow(syn, packet.ACK, "")
+			if i%2 == 0 {
+				next.Options = nil // as Windows sends it
+			}
+			if got := r.verdict(next.Bytes()); got != "pass established" {
+				t.Fatalf("handshake ACK to port %d: %q", syn.DstPort, got)
+			}
+		}
+		r.advance(10 * time.Second)
+		for _, syn := range syns {
+			if got := r.verdict(syn.Bytes()); got != "pass open" {
+				t.Errorf("port %d is not remembered as published: %q", syn.DstPort, got)
+			}
+		}
+		if got := r.drain(); len(got) != 0 {
+			t.Errorf("events: %+v", got)
+		}
+	}
+}
+
+func TestScansThroughNATAreFound(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		gap    time.Duration
+		passed int // at most, before the first drop
+	}{
+		// 16 wait, each further one settles the oldest.
+		{"at full speed", 0, 24},
+		// Up to four seconds' worth waits.
+		{"one a second", time.Second, 13},
+		{"nmap -T1", 15 * time.Second, 9},
+	} {
+		r := behindNAT(t)
+		passed := 0
+		for port := range uint16(60) {
+			syn := packet.Connect(scanner4, host4, 1000+port)
+			if r.run(syn.Bytes()) == xdpDrop {
+				break
+			}
+			rst := follow(syn, packet.RST, "")
+			r.run(rst.Bytes()) // half-open scanners reset what is open
+			passed++
+			r.advance(row.gap)
+		}
+		if passed > row.passed {
+			t.Errorf("%s: %d passed, want at most %d", row.name, passed, row.passed)
+		}
+		if got := r.drain(); len(got) != 2 || got[1].Kinds.Names()[0] != "connect" {
+			t.Errorf("%s: events %+v", row.name, got)
+		}
+	}
+}
+
+func TestForeignDestinations(t *testing.T) {
+	mine := packet.Connect(scanner4, foreign4, 80)
+	other := mine
+	other.DstMAC = [6]byte{2, 0, 0, 0, 0, 9}
+	for _, row := range []struct {
+		name    string
+		bridged bool
+		frame   packet.TCP
+		want    string
+	}{
+		{"routed", false, mine, "pass waiting"},
+		{"bridged", true, other, "pass waiting"},
+		{"stray", false, other, "pass foreign"},
+	} {
+		r := newRig(t, RunnerOptions{Settings: defaults(), Bridged: row.bridged})
+		r.listen("0.0.0.0:0") // a wildcard listener vouches for nobody else
+		if got := r.verdict(row.frame.Bytes()); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	r := behindNAT(t)
+	syn := packet.Connect(scanner4, host4, 8000)
+	r.run(syn.Bytes())
+	next := follow(syn, packet.ACK, "")
+	r.run(next.Bytes())
+	for port := range uint16(6) {
+		r.run(packet.Nmap(scanner4, host4, 1000+port).Bytes())
+	}
+	if err := r.Forget(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.verdict(syn.Bytes()); got != "pass waiting" {
+		t.Errorf("after Forget: %q", got)
+	}
+	if found, err := r.Sources(); err != nil || len(found) != 0 {
+		t.Errorf("sources: %v, %v", found, err)
+	}
+}
+
+func TestOutOfSequenceIsNoAnswer(t *testing.T) {
+	r := behindNAT(t)
+	syn := packet.Connect(scanner4, host4, 8000)
+	r.run(syn.Bytes())
+	forged := follow(syn, packet.ACK|packet.PSH, "x")
+	forged.Seq += 1 << 30
+	r.run(forged.Bytes())
+	if got := r.verdict(packet.Connect(netip.MustParseAddr("192.0.2.1"), host4, 8000).Bytes()); got != "pass waiting" {
+		t.Errorf("a forged answer published the port: %q", got)
 	}
 }

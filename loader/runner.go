@@ -33,6 +33,7 @@ type RunnerOptions struct {
 	Settings Settings
 	RawIP    bool // frames begin with the IP header
 	Monitor  bool
+	Bridged  bool // frames come from a port of a bridge
 }
 
 // NewRunner loads the program. Nothing is attached or pinned; the clock
@@ -82,7 +83,7 @@ func (r *Runner) load(o RunnerOptions) error {
 	if err != nil {
 		return fmt.Errorf("read embedded program: %w", err)
 	}
-	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor}, r.seed); err != nil {
+	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor, bridged: o.Bridged}, r.seed); err != nil {
 		return err
 	}
 	if err := spec.Variables[bpf.ScanVarTestClock].Set(uint8(1)); err != nil {
@@ -130,7 +131,7 @@ func (r *Runner) SetOutcome(o Outcome) error {
 // Forget empties the tables of what was learned of packets so far; lists
 // and host facts stay.
 func (r *Runner) Forget() error {
-	for _, name := range []string{"sources", "records", "blind_bans", "bans"} {
+	for _, name := range []string{"sources", "records", "waiters", "published",  "blind_bans", "bans"} {
 		if err := clearTable(r.maps[name]); err != nil {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
@@ -148,9 +149,9 @@ func (r *Runner) Forget() error {
 }
 
 func clearTable(m *ebpf.Map) error {
-	var key bpf.ScanPrefix
+	key := make([]byte, m.KeySize())
 	for {
-		err := m.NextKey(nil, &key)
+		err := m.NextKey(nil, key)
 		if notFound(err) {
 			return nil
 		}

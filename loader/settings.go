@@ -52,6 +52,7 @@ type flow struct {
 	ethernet bool
 	mac      [6]byte
 	monitor  bool
+	bridged  bool // a port of a bridge
 }
 
 // specialize writes settings into a fresh spec's constants.
@@ -72,6 +73,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarLinkIsEthernet: flag(f.ethernet),
 		bpf.ScanVarOwnMac:         f.mac,
 		bpf.ScanVarMonitor:        flag(f.monitor),
+		bpf.ScanVarBridgePort:     flag(f.bridged),
 		bpf.ScanVarDropCrafted:    flag(s.DropCrafted),
 		bpf.ScanVarAlertScore:     uint32(s.AlertScore),
 		bpf.ScanVarBanScore:       uint32(s.BanScore),

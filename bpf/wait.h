@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_WAIT_H
+#define DENMAP_WAIT_H
+
+#include "outcome.h"
+#include "punish.h"
+
+/* Where this host has no say: ports that it publishes by address
+ * translation, hosts that it routes or bridges to. A SYN waits for a later
+ * packet of its connection; it fails when none came for ANSWER_MS, or when
+ * more ports are tried at once than WAITING_SLOTS. The next SYN of the
+ * source settles what is due, so a ban follows the evidence.
+ */
+#define ANSWER_MS 3000
+#define ANSWER_TICKS 4096      /* 4 to 41 s: how long answers are looked for */
+#define IN_SEQUENCE (1U << 20) /* bytes behind the SYN that an answer may begin */
+
+static __always_inline __u32 *answer_slot(const struct packet *p)
+{
+	__u32 index = hash_words(p->src, 0) >> 50 & (ANSWER_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&answers, &index);
+}
+
+static __always_inline void service_key(struct service *key, const struct suspect *x)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->addr, x->p.dst, sizeof(key->addr));
+	key->port = x->s.dport;
+}
+
+static __always_inline int is_published(const struct suspect *x)
+{
+	struct service key;
+	__u32 *seen;
+
+	service_key(&key, x);
+	seen = bpf_map_lookup_elem(&published, &key);
+	return seen && x->now / 1000000000 - *seen < SERVICE_MEMORY_S;
+}
+
+/* Whether a packet of an established look may be the answer to something
+ * that waits: cheap, and wrong only towards a closer look.
+ */
+static __always_inline int may_be_answer(const struct packet *p)
+{
+	__u32 zero = 0, *tick;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (!gate || !gate->waiting)
+		return 0;
+	tick = answer_slot(p);
+	return tick && (__u32)ticks() - *tick < ANSWER_TICKS;
+}
+
+/* A later packet of a connection, in sequence: its SYN was answered. The
+ * sender of a refused SYN has nothing more to say but a reset.
+ */
+__noinline int note_answer(struct suspect *x)
+{
+	struct waiting *w;
+	struct service key;
+	__u32 print, second;
+
+	if (!x || !(x->s.flags & ACK) || x->s.flags & (SYN | RST))
+		return 0;
+	x->now = boot_ns();
+	source_key(&x->key, &x->p, x->ifindex);
+	w = bpf_map_lookup_elem(&waiters, &x->key);
+	if (!w)
+		return 0;
+	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	for (int i = 0; i < WAITING_SLOTS; i++) {
+		struct unanswered *u = &w->slots[i];
+
+		if (u->probe.print != print || u->sport != x->s.sport ||
+		    x->s.seq - u->isn - 1 > IN_SEQUENCE)
+			continue;
+		u->probe.print = 0;
+		service_key(&key, x);
+		second = x->now / 1000000000;
+		bpf_map_update_elem(&published, &key, &second, BPF_ANY);
+		return 1;
+	}
+	return 0;
+}
+
+static const struct waiting nobody_waits = {};
+
+static __always_inline struct waiting *waiting_of(const struct suspect *x)
+{
+	struct waiting *w = bpf_map_lookup_elem(&waiters, &x->key);
+	__u32 zero = 0, *tick = answer_slot(&x->p);
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (gate && !gate->waiting)
+		gate->waiting = 1;
+	if (tick)
+		*tick = ticks();
+	if (w)
+		return w;
+	bpf_map_update_elem(&waiters, &x->key, &nobody_waits, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&waiters, &x->key);
+}
+
+/* Scores what has waited in vain, on the packet that runs now. */
+static __always_inline int fail(struct xdp_md *ctx, struct suspect *x, struct unanswered *u)
+{
+	struct probe now = x->probe;
+	int reason;
+
+	x->probe = u->probe;
+	u->probe.print = 0;
+	reason = is_repeated(x) ? PASS_REPEATED : punish(ctx, x);
+	x->probe = now;
+	return reason;
+}
+
+/* A SYN without a socket, where that is no proof of failure. */
+__noinline int await(struct xdp_md *ctx, struct suspect *x)
+{
+	int reason = PASS_WAITING;
+	struct unanswered *u;
+	struct waiting *w;
+	__u32 ms;
+
+	if (!x)
+		return PASS_WAITING;
+	if (is_published(x))
+		return PASS_OPEN;
+	w = waiting_of(x);
+	if (!w)
+		return PASS_WAITING;
+	ms = x->now / 1000000;
+	for (int i = 0; i < WAITING_SLOTS; i++) {
+		u = &w->slots[i];
+		if (u->probe.print == x->probe.print)
+			return PASS_WAITING; /* a retransmission */
+		if (u->probe.print && ms - u->ms > ANSWER_MS && fail(ctx, x, u) == DROP_CROSSED)
+			reason = DROP_CROSSED;
+	}
+	u = &w->slots[__sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1)];
+	if (u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
+		reason = DROP_CROSSED;
+	u->probe = x->probe;
+	u->ms = ms;
+	u->isn = x->s.seq;
+	u->sport = x->s.sport;
+	return reason;
+}
+
+#endif
