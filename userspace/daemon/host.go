@@ -20,7 +20,7 @@ func hostOf(s netstate.Snapshot) Host {
 		protected = append(protected, list...)
 	}
 	slices.SortFunc(protected, netip.Addr.Compare)
-	return Host{Own: s.Own, OnLink: s.OnLink, Protected: slices.Compact(protected)}
+	return Host{Own: s.Own, OnLink: s.OnLink, Protected: slices.Compact(protected), NAT: s.NAT}
 }
 
 // watchNetwork passes each change of the network to the main loop, which

@@ -158,6 +158,7 @@ type Host struct {
 	Own       []netip.Addr
 	OnLink    []netip.Prefix
 	Protected []netip.Addr // never banned automatically
+	NAT       bool         // ports are published by address translation
 }
 
 // Network looks at the host's network: a netstate.Reader.

@@ -73,6 +73,7 @@ type devices struct {
 type routes struct {
 	gateways []netip.Addr
 	direct   []direct
+	nat      bool // ports are published by address translation
 }
 
 // direct is a destination that is reached without a router.
@@ -97,5 +98,6 @@ func (r Reader) assemble(d devices, t routes) Snapshot {
 		Gateways:   t.gateways,
 		Resolvers:  r.resolvers(d.interfaces),
 		Sessions:   r.sessions(d.interfaces),
+		NAT:        t.nat,
 	}
 }

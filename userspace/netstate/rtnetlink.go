@@ -176,7 +176,8 @@ func readRoutes() (routes, error) {
 		t.direct = append(t.direct, d)
 	}
 	t.gateways = sortAddrs(t.gateways)
-	return t, nil
+	t.nat, err = publishes()
+	return t, err
 }
 
 // toAddr converts an address on the interface with the given index.

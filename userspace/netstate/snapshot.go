@@ -45,6 +45,7 @@ type Snapshot struct {
 	Gateways   []netip.Addr   // next hops of all routing tables
 	Resolvers  []netip.Addr   // DNS servers other than this host
 	Sessions   []netip.Addr   // remote ends of logged-in sessions
+	NAT        bool           // ports are published by address translation
 }
 
 // Equal reports whether two snapshots say the same.
@@ -54,7 +55,8 @@ func (s Snapshot) Equal(o Snapshot) bool {
 		slices.Equal(s.OnLink, o.OnLink) &&
 		slices.Equal(s.Gateways, o.Gateways) &&
 		slices.Equal(s.Resolvers, o.Resolvers) &&
-		slices.Equal(s.Sessions, o.Sessions)
+		slices.Equal(s.Sessions, o.Sessions) &&
+		s.NAT == o.NAT
 }
 
 func (i Interface) equal(o Interface) bool {
