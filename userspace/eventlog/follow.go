@@ -20,7 +20,7 @@ const maxKnown = 64
 type follower struct {
 	*Reader
 	yield   func(Record) error
-	current *segment // nil while there is none
+	current *segment // nil while there is none with a line
 	known   []string // fingerprints of files that were read, newest first
 }
 
@@ -82,7 +82,6 @@ func (f *follower) step(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.learn(f.current.finger)
 	}
 	now, err := os.Stat(f.opts.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +108,6 @@ func (f *follower) renamed(ctx context.Context) error {
 	if stopped != nil {
 		stopped.close()
 	}
-	newer = withLines(newer)
 	if len(newer) == 0 {
 		return nil
 	}
@@ -145,7 +143,7 @@ func (f *follower) truncated(ctx context.Context) error {
 	} else if stopped != nil {
 		stopped.close()
 	}
-	return f.advance(ctx, withLines(newer))
+	return f.advance(ctx, newer)
 }
 
 // advance reads files, newest first in the list, and stays at the newest.
@@ -199,15 +197,4 @@ func (f *follower) learn(finger string) {
 	if len(f.known) > maxKnown {
 		f.known = f.known[:maxKnown]
 	}
-}
-
-// withLines drops files that have no line yet.
-func withLines(segments []*segment) []*segment {
-	return slices.DeleteFunc(segments, func(s *segment) bool {
-		if s.finger == "" {
-			s.close()
-			return true
-		}
-		return false
-	})
 }

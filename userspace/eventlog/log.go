@@ -150,7 +150,7 @@ func (l *Log) Close() error {
 		l.mu.Unlock()
 		return nil
 	}
-	err := l.writeLost()
+	err := l.append(nil, 0)
 	l.closed = true
 	if l.file != nil {
 		err = errors.Join(err, l.file.Close())

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -68,7 +69,9 @@ func (r *Reader) Read(ctx context.Context, yield func(Record) error) error {
 	}
 	defer f.close()
 	if f.current == nil {
-		return fmt.Errorf("%w at %q", ErrNoLog, r.opts.Path)
+		if _, err := os.Stat(r.opts.Path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w at %q", ErrNoLog, r.opts.Path)
+		}
 	}
 	// What was written, and rotated, meanwhile.
 	if err := f.step(ctx); err != nil && !r.tolerable(err) {

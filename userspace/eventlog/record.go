@@ -122,6 +122,7 @@ func normalizeScan(s event.Scan) event.Scan {
 	}
 	s.Source = s.Source.Masked()
 	s.Destination = s.Destination.Unmap()
+	s.Main = mainKind(s.Kinds.NamesFrom(s.Main)) // one of Kinds, or 0
 	s.Transport = limited(s.Transport)
 	s.First, s.Last = millis(s.First), millis(s.Last)
 	if !s.BanUntil.IsZero() {

@@ -203,7 +203,11 @@ func (s *segment) rest(buf []byte) []byte {
 	return buf[:n]
 }
 
-// same reports whether two segments are the same file, or copies of it.
+// same reports whether two segments hold the same lines. A file that was
+// cut holds others than before, a copy the same.
 func (s *segment) same(t *segment) bool {
-	return os.SameFile(s.info, t.info) || s.finger != "" && s.finger == t.finger
+	if s.finger != "" && t.finger != "" {
+		return s.finger == t.finger
+	}
+	return os.SameFile(s.info, t.info)
 }

@@ -19,9 +19,9 @@ func (l *Log) Write(e event.Event) error {
 	if l.closed {
 		return ErrClosed
 	}
-	err := l.writeLost()
+	lines, err := l.encode(e)
 	if err == nil {
-		err = l.writeEvent(e)
+		err = l.append(lines, 1)
 	}
 	if err != nil {
 		l.stats.Failed++
@@ -33,57 +33,57 @@ func (l *Log) Write(e event.Event) error {
 	return nil
 }
 
-// writeLost tells of the events that failed before.
-func (l *Log) writeLost() error {
-	if l.stats.Lost == 0 {
+// append writes the lines of so many events and, in the same go before
+// them, one that tells of the events that failed before.
+func (l *Log) append(lines []byte, events uint64) error {
+	if l.stats.Lost > 0 {
+		lost, err := l.encode(event.Event{
+			ID:     l.opts.NewID(),
+			Time:   l.opts.Now(),
+			Action: event.EventsLost,
+			Lost:   &event.Loss{Stage: "log", Count: l.stats.Lost},
+		})
+		if err != nil {
+			return err
+		}
+		lines = append(lost, lines...)
+		events++
+	}
+	if len(lines) == 0 {
 		return nil
 	}
-	err := l.writeEvent(event.Event{
-		ID:     l.opts.NewID(),
-		Time:   l.opts.Now(),
-		Action: event.EventsLost,
-		Lost:   &event.Loss{Stage: "log", Count: l.stats.Lost},
-	})
-	if err == nil {
-		l.stats.Lost = 0
-	}
-	return err
-}
-
-func (l *Log) writeEvent(e event.Event) error {
-	line, err := l.encode(e)
-	if err != nil {
-		return err
-	}
-	if err := l.writeLine(append(line, '\n')); err != nil {
+	if err := l.writeLines(lines); err != nil {
 		return fmt.Errorf("write log %q: %w", l.opts.Path, cause(err))
 	}
-	l.stats.Written++
+	l.stats.Lost = 0
+	l.stats.Written += events
 	return nil
 }
 
+// encode returns the line of e with its end.
 func (l *Log) encode(e event.Event) ([]byte, error) {
 	if l.opts.Format == Text {
-		return EncodeText(e, l.opts.Meta), nil
+		return append(EncodeText(e, l.opts.Meta), '\n'), nil
 	}
-	return EncodeJSON(e, l.opts.Meta)
+	line, err := EncodeJSON(e, l.opts.Meta)
+	return append(line, '\n'), err
 }
 
-// writeLine writes a line whole, or takes back what was written of it.
-func (l *Log) writeLine(line []byte) error {
+// writeLines writes lines whole, or takes back what was written of them.
+func (l *Log) writeLines(lines []byte) error {
 	size, err := l.ready()
 	if err != nil {
 		return err
 	}
-	if l.opts.MaxSize > 0 && size > 0 && size+int64(len(line)) > l.opts.MaxSize {
+	if l.opts.MaxSize > 0 && size > 0 && size+int64(len(lines)) > l.opts.MaxSize {
 		if l.rotate() {
 			size = 0
 		}
 	}
 	if l.torn && size > 0 {
-		line = append([]byte{'\n'}, line...)
+		lines = append([]byte{'\n'}, lines...)
 	}
-	n, err := l.writeTo(l.file, line)
+	n, err := l.writeTo(l.file, lines)
 	if err == nil {
 		l.torn = false
 		l.stats.Bytes += uint64(n)

@@ -108,7 +108,9 @@ func (t *Tracker) totals(s *scan) {
 		first = src.First
 	}
 	s.see(first, src.Last, src.Kinds, src.Distinct, src.Ports)
-	s.facts.Main = src.Main
+	if src.Kinds != 0 {
+		s.facts.Main = src.Main
+	}
 	s.seeTool(src.Tool, src.Confidence)
 }
 
