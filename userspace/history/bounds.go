@@ -49,6 +49,13 @@ type limits struct {
 	hard  int64 // bytes of the log from which on nothing is written
 }
 
+// reserve is how many pages are kept free for the next batch.
+func (l limits) reserve() int64 { return min(l.pages/4, 1024) }
+
+// events is how many events one transaction may store, such that the
+// reserve is enough for them.
+func (l limits) events() int { return int(min(batchSize, max(l.pages/8, 1))) }
+
 func limitsOf(maxSize int64) limits {
 	switch {
 	case maxSize <= 0:
@@ -123,10 +130,9 @@ func (f *file) evict(l limits) (deleted bool, err error) {
 		if err != nil {
 			return deleted, err
 		}
-		// Begun at 95 %, done until 90: not one row at a time.
-		bound := l.pages * 95 / 100
+		bound := l.pages - l.reserve()
 		if deleted {
-			bound = l.pages * 90 / 100
+			bound -= l.reserve() / 4 // not one row at a time
 		}
 		if all-free <= bound {
 			return deleted, nil
@@ -145,12 +151,18 @@ func (f *file) evict(l limits) (deleted bool, err error) {
 	}
 }
 
-// deleteOldest deletes the oldest scans and what else is as old.
+// oldestEntries is the time up to which the oldest chunk of all entries
+// reaches.
+const oldestEntries = `SELECT coalesce(max(at), ?2) FROM (SELECT at FROM (
+	SELECT * FROM (SELECT last_ms AS at FROM scans INDEXED BY scans_last ORDER BY last_ms LIMIT ?1)
+	UNION ALL SELECT * FROM (SELECT since_ms AS at FROM bans INDEXED BY bans_since WHERE ended_ms > 0 ORDER BY since_ms LIMIT ?1)
+	UNION ALL SELECT * FROM (SELECT at_ms AS at FROM notes INDEXED BY notes_at ORDER BY at_ms LIMIT ?1)
+) ORDER BY at LIMIT ?1)`
+
+// deleteOldest deletes the oldest entries of all kinds.
 func (f *file) deleteOldest() (int64, error) {
 	var last int64
-	err := f.db.QueryRow(`SELECT coalesce(max(last_ms), ?) FROM
-	(SELECT last_ms FROM scans INDEXED BY scans_last ORDER BY last_ms LIMIT ?)`, int64(unbounded), deleteChunk).Scan(&last)
-	if err != nil {
+	if err := f.db.QueryRow(oldestEntries, deleteChunk, int64(unbounded)).Scan(&last); err != nil {
 		return 0, err
 	}
 	return f.deleteBefore(last)
@@ -162,6 +174,7 @@ var deleteStatements = []string{
 	"DELETE FROM scans WHERE seq IN (SELECT seq FROM scans INDEXED BY scans_last WHERE last_ms <= ?1 ORDER BY last_ms LIMIT ?2)",
 	"DELETE FROM bans WHERE seq IN (SELECT seq FROM bans INDEXED BY bans_since WHERE since_ms <= ?1 AND ended_ms > 0 AND ended_ms <= ?1 ORDER BY since_ms LIMIT ?2)",
 	"DELETE FROM notes WHERE seq IN (SELECT seq FROM notes INDEXED BY notes_at WHERE at_ms <= ?1 ORDER BY at_ms LIMIT ?2)",
+	"DELETE FROM minutes WHERE at IN (SELECT at FROM minutes WHERE at < ?1 / 60000 ORDER BY at LIMIT ?2)",
 	"DELETE FROM hours WHERE at IN (SELECT at FROM hours WHERE at < ?1 / 3600000 ORDER BY at LIMIT ?2)",
 }
 

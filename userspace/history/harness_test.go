@@ -106,6 +106,13 @@ func (db *testDB) handle(events ...event.Event) {
 	db.sync()
 }
 
+// tick does what the writer does now and then.
+func (db *testDB) tick() {
+	done := make(chan struct{})
+	db.orders <- func(w *writer) { w.tick(); close(done) }
+	<-done
+}
+
 func (db *testDB) mustScans(t testing.TB, f Filter) []Scan {
 	t.Helper()
 	page, err := db.Scans(context.Background(), f)

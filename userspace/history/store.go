@@ -23,23 +23,39 @@ func (w *writer) ready() error {
 	return w.file.makeRoom(w.limits)
 }
 
-// store stores events, all or none. When the database has reached its
-// bound, the oldest entries make room.
+// storePending stores the batch, in as many transactions as it takes, and
+// forgets what is stored. An event that cannot be stored costs only
+// itself: when there is one, they are stored one by one.
+func (w *writer) storePending() error {
+	for size := batchSize; ; {
+		n := min(len(w.pending), size, w.limits.events())
+		err := w.recovered(func() error { return w.store(w.pending[:n]) })
+		refused := err != nil && !isPassing(err) && !isDamage(err)
+		switch {
+		case err == nil:
+			w.done(n)
+		case n > 1 && (refused || isFull(err)):
+			size = 1
+			continue
+		case n == 1 && refused:
+			w.db.lost.Add(1)
+			w.done(1)
+			w.db.opts.Report(fmt.Sprintf("history %q: an event cannot be stored: %v", w.db.opts.Path, err))
+		default:
+			return err
+		}
+		if len(w.pending) == 0 {
+			return nil
+		}
+	}
+}
+
+// store stores events, all or none, and makes room for the next.
 func (w *writer) store(events []event.Event) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	err := w.transact(events)
-	if isFull(err) {
-		deleted, evictErr := w.file.evict(w.limits)
-		if evictErr != nil {
-			return evictErr
-		}
-		if deleted {
-			err = w.transact(events)
-		}
-	}
-	if err != nil {
+	if err := w.transact(events); err != nil {
 		return err
 	}
 	// The events are stored, and must not be again: room is made with the
@@ -89,28 +105,6 @@ func (w *writer) transact(events []event.Event) error {
 	return nil
 }
 
-// storeEach stores the events one by one, so that one that cannot be
-// stored costs only itself.
-func (w *writer) storeEach(events []event.Event) error {
-	var refused error
-	for i, e := range events {
-		err := w.recovered(func() error { return w.store([]event.Event{e}) })
-		switch {
-		case err == nil:
-		case isPassing(err) || isDamage(err):
-			w.done(i)
-			return err
-		default:
-			w.db.lost.Add(1)
-			refused = err
-		}
-	}
-	if refused != nil {
-		w.db.opts.Report(fmt.Sprintf("history %q: an event cannot be stored: %v", w.db.opts.Path, refused))
-	}
-	return nil
-}
-
 // tick does what is due now and then.
 func (w *writer) tick() {
 	if w.retry > 0 {
@@ -130,7 +124,10 @@ func (w *writer) tick() {
 		if _, err := w.file.evict(w.limits); err != nil {
 			return err
 		}
-		return w.file.shrink(w.limits)
+		if err := w.file.shrink(w.limits); err != nil {
+			return err
+		}
+		return w.file.restrict(w.limits) // lower now, if the file is
 	})
 	if !ok {
 		w.retry = firstRetry

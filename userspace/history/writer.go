@@ -94,15 +94,7 @@ func (w *writer) drain() {
 // flush stores the batch, or sees to it that it is tried again.
 func (w *writer) flush() {
 	w.timer.Stop()
-	ok := w.guard(func() error {
-		err := w.recovered(func() error { return w.store(w.pending) })
-		if err != nil && !isPassing(err) && !isDamage(err) {
-			err = w.storeEach(w.pending)
-		}
-		return err
-	})
-	if ok {
-		w.done(len(w.pending))
+	if w.guard(w.storePending) {
 		return
 	}
 	w.retry = min(max(2*w.retry, firstRetry), lastRetry)
