@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+
+import { h } from "./dom.js";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+export const number = (n) => whole.format(n ?? 0);
+
+// compact is for numbers that change quickly or may be large.
+export const compact = (n) => (n < 10000 ? whole.format(n ?? 0) : short.format(n));
+
+export const rate = (n) => (n === 0 ? "–" : n < 10 ? String(n) + "/s" : compact(n) + "/s");
+
+export function bytes(n) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let i = 0;
+  for (; n >= 1024 && i < units.length - 1; i++) {
+    n /= 1024;
+  }
+  return (i > 0 && n < 10 ? n.toFixed(1) : Math.round(n)) + " " + units[i];
+}
+
+// flag is the emoji of a country, or nothing.
+export function flag(iso) {
+  if (!/^[A-Z]{2}$/.test(iso ?? "")) {
+    return "";
+  }
+  return String.fromCodePoint(...[...iso].map((c) => 0x1f1e6 + c.charCodeAt(0) - 65));
+}
+
+export function placeText(place) {
+  if (place.country || place.iso) {
+    return (place.city ? place.city + ", " : "") + (place.country || place.iso);
+  }
+  return place.special ?? "";
+}
+
+export function networkText(place) {
+  if (place.as) {
+    return place.as;
+  }
+  return place.asn ? "AS" + place.asn : "";
+}
+
+// placeNode is a flag, which says nothing to who hears it, and the name.
+export function placeNode(place) {
+  const text = placeText(place);
+  if (!text) {
+    return h("span", { class: "dim" }, "unknown");
+  }
+  const sign = flag(place.iso);
+  return h("span", { class: "place", title: text }, sign ? h("span", { class: "flag", "aria-hidden": "true" }, sign) : null, text);
+}
+
+export function seconds(s) {
+  if (s < 90) {
+    return Math.max(0, Math.round(s)) + " s";
+  }
+  if (s < 90 * 60) {
+    return Math.round(s / 60) + " min";
+  }
+  if (s < 36 * 3600) {
+    return Math.round(s / 3600) + " h";
+  }
+  return Math.round(s / 86400) + " d";
+}
+
+export const ago = (time, now = Date.now()) => seconds((now - Date.parse(time)) / 1000) + " ago";
+export const left = (time, now = Date.now()) => seconds((Date.parse(time) - now) / 1000);
+
+const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const moment = (time) => (time ? dayAndTime.format(new Date(time)) : "–");
+
+// timeNode shows a time, and on demand the exact one.
+export function timeNode(time, text = moment(time)) {
+  if (!time) {
+    return h("span", { class: "dim" }, "–");
+  }
+  return h("time", { datetime: time, title: exact.format(new Date(time)) }, text);
+}
+
+const stateWords = {
+  banned: "banned", "would-ban": "would ban", watched: "watched", protected: "protected",
+  alerted: "alerted", scored: "scored", ended: "ended", detected: "detected",
+};
+export const stateText = (state) => stateWords[state] ?? state;
+
+export const kindsText = (kinds) => kinds.join(", ") || "–";
+
+const tools = { unknown: "–", "kernel-connect": "connect()", "raw-unknown": "raw socket", "": "–" };
+export const toolText = (tool) => tools[tool ?? ""] ?? tool;
+
+export const sourceURL = (source) => "/source?address=" + encodeURIComponent(source);
