@@ -33,7 +33,7 @@ func TestModelAgrees(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("settings %d", n), func(t *testing.T) {
 			t.Logf("%+v", o)
-			l, r := newModelLab(t, o, rng)
+			l, r := newModelLab(t, o, n%3 == 2, rng)
 			start := time.Now()
 			for l.packets < packets/labs || packets == 0 && time.Since(start) < 10*time.Second/labs {
 				steps := r.sequence(50 + r.IntN(300))
@@ -69,6 +69,7 @@ func envNumber(t *testing.T, name string, otherwise uint64) uint64 {
 func (l *modelLab) isApart(r *rolls) bool {
 	m := l.model()
 	slots, prints := make(map[uint64]netip.Prefix), make(map[uint64]target)
+	answers := make(map[uint64]netip.Addr)
 	for _, a := range r.sources {
 		key := m.sourceKey(&view{v6: a.Is6(), src: netip.AddrFrom16(a.As16())})
 		slot := slotOf(key, l.seed)
@@ -76,6 +77,11 @@ func (l *modelLab) isApart(r *rolls) bool {
 			return false
 		}
 		slots[slot] = key
+		answer := hashWords(words(a), l.seed) >> 50
+		if _, taken := answers[answer]; taken {
+			return false
+		}
+		answers[answer] = a
 	}
 	for _, a := range r.targets {
 		for _, protocol := range append([]byte{protoTCP, protoUDP, protoSCTP, 60}, modelProtocols...) {
@@ -93,7 +99,7 @@ func (l *modelLab) isApart(r *rolls) bool {
 // TestModelKnowsTheHashes makes isApart trustworthy: it finds each source's
 // first failure in the slot, and with the fingerprint, that it expects.
 func TestModelKnowsTheHashes(t *testing.T) {
-	l, r := newModelLab(t, enforcing(), rand.New(rand.NewPCG(1, 2)))
+	l, r := newModelLab(t, enforcing(), false, rand.New(rand.NewPCG(1, 2)))
 	for _, a := range r.sources {
 		src := netip.AddrFrom16(a.As16())
 		m := l.restart()

@@ -31,6 +31,11 @@ var departs = struct {
 	openUDPEverywhere bool
 	// nmap -O's datagram counts on the track of TCP.
 	osDatagramOnTCP bool
+	// A SYN that waited in vain counts against the address, and with the
+	// header, of the packet that settles it.
+	waitingBlamesLatest bool
+	// What a retransmission settles may cross the ban score and pass.
+	retransmissionPasses bool
 	// A crafted SYN fails even where a service has just gone.
 	craftedToGone bool
 	// First failures come back after 128 decays, for 1 or 2.
@@ -40,4 +45,4 @@ var departs = struct {
 	filterBypassed bool
 	// One UDP failure on file reaches a UDP alert score of 1 in silence.
 	udpAlertSkipped bool
-}{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}
+}{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}

@@ -92,11 +92,11 @@ type modelLab struct {
 
 // newModelLab makes labs until it has one whose hashes keep sources and
 // targets apart: one in thirty does not.
-func newModelLab(t testing.TB, o RunnerOptions, rng *rand.Rand) (*modelLab, *rolls) {
+func newModelLab(t testing.TB, o RunnerOptions, nat bool, rng *rand.Rand) (*modelLab, *rolls) {
 	t.Helper()
 	for {
 		l := bareModelLab(t, o)
-		r := l.furnish(rng)
+		r := l.furnish(rng, nat)
 		if l.isApart(r) {
 			return l, r
 		}
@@ -127,10 +127,11 @@ func (l *modelLab) model() *model {
 		l.t.Fatal(err)
 	}
 	m := &model{
-		settings: l.o.Settings, monitor: l.o.Monitor, low: low, high: high,
+		settings: l.o.Settings, monitor: l.o.Monitor, bridged: l.o.Bridged, nat: l.host.NAT, low: low, high: high,
 		own: make(map[netip.Addr]bool), lists: l.lists, ignored: make(map[uint16]bool),
 		sources: make(map[netip.Prefix]*modelSource), bans: make(map[netip.Prefix]*modelBan),
-		listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
+		rooms: make(map[netip.Prefix]*waitingRoom), published: make(map[service]time.Duration),
+		awaited: make(map[netip.Addr]uint32), listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
 		hasSocket: func(v *view) bool {
 			for _, s := range l.sockets {
 				if s.takes(v) {

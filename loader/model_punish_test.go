@@ -34,6 +34,7 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 		return "pass counted"
 	}
 	if m.monitor || m.lists[v.src] == watched || m.lists[v.src] == protected {
+		m.spared = m.lists[v.src] == protected
 		if before < ban {
 			m.tell(v, s, event.VerdictWouldBan, after, ban)
 		}
@@ -117,7 +118,7 @@ func (m *model) tell(v *view, s *modelSource, verdict event.Verdict, points, thr
 		Score: points, Threshold: threshold, Distinct: s.counted, Ports: s.ports(),
 		Watched: m.lists[v.src] == watched, Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
 	}
-	if verdict != event.VerdictAlert || !departs.alertHidesProtected {
+	if verdict != event.VerdictAlert || m.spared || !departs.alertHidesProtected {
 		d.Protected = m.lists[v.src] == protected
 	}
 	if verdict == event.VerdictBan {

@@ -108,6 +108,9 @@ func (r *rolls) vary(s *step) {
 		r.wrap(s)
 	case 16:
 		s.p.SrcPort, s.p.DstPort = 8080, 45000 // of the connection that is open
+	case 17, 18:
+		s.p.Flags = pick(r, []byte{packet.ACK, packet.ACK | packet.PSH, packet.ACK | packet.FIN, packet.RST})
+		s.p.Seq += pick(r, []uint32{1, 1, 1, 2, 0, 1<<20 + 1, 1<<20 + 2})
 	}
 }
 
@@ -164,12 +167,13 @@ var modelLists = map[string]listing{
 
 // furnish gives the lab sockets, a second address of each family, lists and
 // neighbours, and returns what to roll.
-func (l *modelLab) furnish(rng *rand.Rand) *rolls {
+func (l *modelLab) furnish(rng *rand.Rand, nat bool) *rolls {
 	l.t.Helper()
 	second4, second6 := netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("2001:db8:1::2")
 	l.host = Host{
 		Own:    []netip.Addr{host4, host6, second4, second6},
 		OnLink: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")},
+		NAT:    nat,
 	}
 	r := &rolls{Rand: rng, targets: []netip.Addr{
 		host4, host4, host4, second4, foreign4, host6, host6, host6, second6, netip.MustParseAddr("2001:db8:1::99"),
@@ -243,6 +247,7 @@ func modelWaits(s Settings) []time.Duration {
 	waits := []time.Duration{
 		0, time.Millisecond, time.Second, 15 * time.Second, time.Minute, time.Hour, 23 * time.Hour, 24 * time.Hour,
 		s.Decay * 128, s.Decay * 127, 1 << 28, 1<<28 - 1, 1 << 22,
+		3 * time.Second, 3001 * time.Millisecond, answerTicks << 22, answerTicks<<22 - 1,
 	}
 	for _, whole := range []time.Duration{s.Decay, s.Decay / 2, s.Decay / 4, s.Decay / 16, 2 * s.Decay, 3 * s.Decay, s.BanDuration, s.BanDuration / 2} {
 		waits = append(waits, whole, whole-time.Millisecond, whole+time.Millisecond, whole)
@@ -260,5 +265,5 @@ func randomOptions(rng *rand.Rand) RunnerOptions {
 		BanDuration: []time.Duration{10 * time.Minute, time.Second, time.Minute, time.Hour}[rng.IntN(4)],
 		IgnorePorts: []uint16{1003, 65535},
 	}
-	return RunnerOptions{Settings: s, Monitor: rng.IntN(5) == 0}
+	return RunnerOptions{Settings: s, Monitor: rng.IntN(5) == 0, Bridged: rng.IntN(3) == 0}
 }

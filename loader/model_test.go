@@ -14,6 +14,8 @@ import (
 type model struct {
 	settings   Settings
 	monitor    bool
+	bridged    bool
+	nat        bool
 	low, high  uint16 // ip_local_port_range
 	own        map[netip.Addr]bool
 	onLink     []netip.Prefix
@@ -24,6 +26,10 @@ type model struct {
 	sources    map[netip.Prefix]*modelSource
 	bans       map[netip.Prefix]*modelBan
 	listened   map[heard]*hearing
+	rooms      map[netip.Prefix]*waitingRoom
+	published  map[service]time.Duration // when, in seconds
+	awaited    map[netip.Addr]uint32     // tick of the last SYN that waits
+	spared     bool                      // this packet: by protection
 	detections []event.Detection
 }
 
@@ -79,7 +85,11 @@ func (m *model) judge(frame []byte) string {
 	if v.later {
 		return "pass later-fragment"
 	}
+	m.spared = false
 	g, reason := classify(&v)
+	if v.header >= 20 && reason != "pass bad-tcp" && m.isAwaited(&v) {
+		return "pass established"
+	}
 	if reason != "" {
 		return reason
 	}
@@ -113,7 +123,11 @@ func (m *model) count(v *view, g guess) (reason string, spared bool) {
 	if m.isRepeated(s, f.target) {
 		return "pass repeated", spared
 	}
-	if reason := m.outcome(v, g); reason != "" {
+	switch reason := m.outcome(v, g); reason {
+	case "":
+	case "pass waiting":
+		return m.await(v, f), spared
+	default:
 		return reason, spared
 	}
 	reason = m.score(v, s, f)
@@ -187,10 +201,15 @@ func (m *model) outcome(v *view, g guess) string {
 			m.hear(v)
 		}
 		return "pass open"
+	case m.waits(v, g, ours):
+		return "pass waiting"
 	case !ours && g.crafted:
 		return ""
 	case !ours:
 		return "pass foreign"
+	}
+	if m.nat && g.question == isWanted && g.tool != event.ToolNmap && g.tool != event.ToolHping3 {
+		return "pass open"
 	}
 	if m.isAnswer(v, g) {
 		return "pass answer"

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"net/netip"
+	"time"
+
+	"denmap/userspace/event"
+)
+
+// Where the host has no say, a SYN waits for a later packet of its
+// connection. It fails when none came for three seconds or when more than
+// 16 wait; the next SYN of the source settles what is due.
+const (
+	answerMS    = 3000
+	answerTicks = 4096
+	waitingMost = 16
+)
+
+type unanswered struct {
+	failure
+	v  view
+	ms uint32
+}
+
+type waitingRoom struct {
+	slots [waitingMost]*unanswered
+	next  int
+}
+
+// service is a port that somebody behind this host answers for.
+type service struct {
+	addr netip.Addr
+	port uint16
+}
+
+// waits: for frames that pass here on their way, and for closed ports of a
+// host that publishes others' by address translation.
+func (m *model) waits(v *view, g guess, ours bool) bool {
+	if g.question != isListened || v.protocol != protoTCP || g.crafted {
+		return false
+	}
+	if ours {
+		return m.nat
+	}
+	return v.ours || m.bridged
+}
+
+// await settles what is due and lets a SYN wait.
+func (m *model) await(v *view, f failure) string {
+	if at, ok := m.published[service{v.dst, v.dport}]; ok && m.now/time.Second-at < 24*60*60 {
+		return "pass open"
+	}
+	key, now := m.sourceKey(v), uint32(ms(m.now))
+	room := m.rooms[key]
+	if room == nil {
+		room = &waitingRoom{}
+		m.rooms[key] = room
+	}
+	m.awaited[v.src] = uint32(m.tick())
+	reason := "pass waiting"
+	fail := func(slot int) {
+		u := room.slots[slot]
+		room.slots[slot] = nil
+		if m.fail(v, u, f.tool) == "drop crossed" {
+			reason = "drop crossed"
+		}
+	}
+	for i, u := range room.slots {
+		switch {
+		case u == nil:
+		case u.target == f.target: // a retransmission
+			if departs.retransmissionPasses {
+				return "pass waiting"
+			}
+			return reason
+		case now-u.ms > answerMS:
+			fail(i)
+		}
+	}
+	slot := room.next % waitingMost
+	room.next++
+	if room.slots[slot] != nil {
+		fail(slot)
+	}
+	room.slots[slot] = &unanswered{f, *v, now}
+	return reason
+}
+
+// fail scores a SYN that waited in vain.
+func (m *model) fail(v *view, u *unanswered, tool event.Tool) string {
+	s := m.source(v)
+	if m.isRepeated(s, u.target) {
+		return "pass repeated"
+	}
+	if departs.waitingBlamesLatest {
+		f := u.failure
+		f.tool = tool
+		return m.score(v, s, f)
+	}
+	return m.score(&u.v, s, u.failure)
+}
+
+// isAwaited: the packet continues a connection whose SYN waits, which makes
+// its port published.
+func (m *model) isAwaited(v *view) bool {
+	const syn, rst, ack = 2, 4, 16
+	if v.flags&(syn|rst|ack) != ack || uint32(m.tick())-m.awaited[v.src] >= answerTicks {
+		return false
+	}
+	room := m.rooms[m.sourceKey(v)]
+	if room == nil {
+		return false
+	}
+	is := target{v.dst, v.protocol, v.dport}
+	for i, u := range room.slots {
+		if u != nil && u.target == is && u.v.sport == v.sport && v.seq-u.v.seq-1 <= 1<<20 {
+			room.slots[i] = nil
+			m.published[service{v.dst, v.dport}] = m.now / time.Second
+			return true
+		}
+	}
+	return false
+}
