@@ -49,8 +49,9 @@ struct suspect {
 	struct prefix key; /* under which the source is scored */
 	struct probe probe;
 	__u32 ifindex;
-	__u32 spared; /* enum event_flags that forbid a ban */
-	__u64 now;    /* boot time, ns */
+	__u32 listening; /* the socket that was found is a listener */
+	__u32 spared;	 /* enum event_flags that forbid a ban */
+	__u64 now;	 /* boot time, ns */
 };
 
 /* Whether classification is worth a call: all but data segments, ACKs with

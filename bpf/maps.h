@@ -24,6 +24,8 @@ volatile const __u32 udp_ban_score = 16;
 volatile const __u64 decay_ms = 30 * 60 * 1000;
 volatile const __u32 ipv6_prefix = 64;
 volatile const __u64 ban_ns = 600ULL * 1000 * 1000 * 1000;
+volatile const __u32 ban_multiplier = 4; /* of each further proven ban */
+volatile const __u64 ban_max_ns = 86400ULL * 1000 * 1000 * 1000;
 volatile const __u16 ephemeral_min = 32768; /* ip_local_port_range */
 volatile const __u16 ephemeral_max = 60999;
 volatile const __u64 hash_seed = 0;
@@ -97,7 +99,9 @@ struct {
 	__type(value, struct ban);
 } blind_bans SEC(".maps");
 
-/* Manual and proven bans. Written by user space. Never evicted. */
+/* Manual and proven bans. Written by user space and, proven ones, by the
+ * program. Never evicted.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DEFAULT_BANS);
@@ -148,6 +152,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } answers SEC(".maps");
+
+/* Which sources used which open ports while nothing spoke against them, a
+ * bit by hash of both: a handshake there proves nothing later. Set by the
+ * program, cleared by user space once a day.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VISIT_WORDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} visits SEC(".maps");
 
 /* Headers of what sources sent, from their alert on, under the source's
  * key. Written by the program, read by user space. LRU: the latest count.

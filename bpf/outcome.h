@@ -23,13 +23,16 @@ static __always_inline int is_own(const struct packet *p, __u32 ifindex)
 	return bpf_map_lookup_elem(&own_addrs, &key) != NULL;
 }
 
-/* Asks the socket table of the interface's network namespace. */
-static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p,
-				      const struct segment *s)
+/* Asks the socket table of the interface's network namespace: the state of
+ * the socket that would take the packet (enum tcp_state), 0: none.
+ */
+static __always_inline int socket_state(struct xdp_md *ctx, const struct packet *p,
+					const struct segment *s)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	__u32 size;
+	int state;
 
 	if (p->ipv6) {
 		__builtin_memcpy(tuple.ipv6.saddr, p->src, sizeof(tuple.ipv6.saddr));
@@ -44,28 +47,37 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 		tuple.ipv4.dport = s->dport;
 		size = sizeof(tuple.ipv4);
 	}
-	if (p->protocol == IPPROTO_UDP)
+	if (p->protocol == IPPROTO_UDP) {
 		sk = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		bpf_sk_release(sk);
+		return BPF_TCP_CLOSE; /* what the kernel calls an unconnected UDP socket */
+	}
+	sk = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
+	state = sk->state;
 	bpf_sk_release(sk);
-	return 1;
+	return state;
 }
 
 /* A socket found for an address of another host is a wildcard listener of
  * this one and says nothing.
  */
-static __always_inline enum outcome ask(struct xdp_md *ctx, const struct suspect *x)
+static __always_inline enum outcome ask(struct xdp_md *ctx, struct suspect *x)
 {
+	int state;
+
 	if (test_clock && test_outcome)
 		return test_outcome - 1;
 	if (!is_own(&x->p, x->ifindex))
 		return FOREIGN;
 	if (x->g.suspicion == NEEDS_HOST)
 		return CLOSED;
-	return has_socket(ctx, &x->p, &x->s) ? OPEN : CLOSED;
+	state = socket_state(ctx, &x->p, &x->s);
+	x->listening = state == BPF_TCP_LISTEN;
+	return state ? OPEN : CLOSED;
 }
 
 static __always_inline struct listener *listener_of(__u8 protocol, __be16 dport)

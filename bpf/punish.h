@@ -24,6 +24,12 @@ static __always_inline int is_protected(const struct suspect *x)
 	return bpf_map_lookup_elem(&protected, &key) != NULL;
 }
 
+/* Evidence against several addresses of a prefix proves none of them. */
+static __always_inline enum ban_grade grade_of(const struct source *s)
+{
+	return s->proven >= PROOFS && !(s->flags & SOURCE_MANY) ? GRADE_PROVEN : GRADE_BLIND;
+}
+
 static __always_inline void send(const struct suspect *x, const struct source *s,
 				 enum event_type type, __u32 score, __u32 threshold)
 {
@@ -47,7 +53,7 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	e->score = score;
 	e->threshold = threshold;
 	e->distinct = counted;
-	e->grade = GRADE_BLIND;
+	e->grade = grade_of(s);
 	e->protocol = x->p.protocol;
 	e->seq = x->s.seq;
 	e->ip_id = x->p.id;
@@ -62,24 +68,45 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	bpf_ringbuf_submit(e, 0);
 }
 
+/* Each further proven ban of a source lasts longer. */
+static __always_inline __u64 proven_ns(const struct source *s)
+{
+	__u64 ns = ban_ns;
+
+	for (int i = 0; i < 16 && i < s->strikes && ns < ban_max_ns; i++)
+		ns *= ban_multiplier;
+	return ns < ban_max_ns ? ns : ban_max_ns;
+}
+
 static __always_inline void ban(const struct suspect *x, struct source *s)
 {
 	struct ban ban = {
 	    .since = x->now,
 	    .until = x->now + ban_ns,
-	    .grade = GRADE_BLIND,
+	    .grade = grade_of(s),
 	    .ifindex = x->ifindex,
 	};
 	struct prefix key;
 	__u32 zero = 0;
 	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+	long err;
 
-	s->banned_until = ban.until;
 	ban_key(&key, x, s);
-	if (bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY))
+	if (ban.grade == GRADE_PROVEN) {
+		ban.until = x->now + proven_ns(s);
+		if (s->strikes < 255)
+			s->strikes++;
+		err = bpf_map_update_elem(&bans, &key, &ban, BPF_ANY);
+		if (gate)
+			gate->bans = 1;
+	} else {
+		err = bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY);
+		if (gate)
+			gate->blind_bans = 1;
+	}
+	s->banned_until = ban.until;
+	if (err)
 		count(LOST_BAN);
-	if (gate)
-		gate->blind_bans = 1;
 }
 
 /* Which score a probe counts for, and what that score may reach. */

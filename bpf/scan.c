@@ -7,7 +7,7 @@
  */
 #include "lists.h"
 #include "outcome.h"
-#include "wait.h"
+#include "proof.h"
 
 /* Keeps the type information of enums that only name numbers. */
 const enum layout *layout_in_btf __attribute__((unused));
@@ -76,7 +76,7 @@ static __always_inline int is_tiny_fragment(struct cursor *c, struct packet *p, 
 }
 
 /* What a blind ban stops: whatever would start something new. */
-static __always_inline int starts_something(struct xdp_md *ctx, const struct suspect *x)
+static __always_inline int starts_something(struct xdp_md *ctx, struct suspect *x)
 {
 	if (x->g.suspicion == BACKSCATTER)
 		return 0;
@@ -88,7 +88,7 @@ static __always_inline int starts_something(struct xdp_md *ctx, const struct sus
 /* A scan that goes on prolongs its ban; a client that only tries a service
  * again does not.
  */
-static __always_inline void prolong(struct xdp_md *ctx, const struct suspect *x, struct ban *ban)
+static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struct ban *ban)
 {
 	__u64 until = boot_ns() + ban_ns;
 
@@ -137,7 +137,7 @@ static __always_inline int publishes(void)
 /* A probe whose outcome does not matter, is unknown or was failure goes on
  * to be scored: PASS_COUNTED.
  */
-static __always_inline enum reason check_outcome(struct xdp_md *ctx, const struct suspect *x)
+static __always_inline enum reason check_outcome(struct xdp_md *ctx, struct suspect *x)
 {
 	if (x->g.suspicion == IS_PROBE)
 		return PASS_COUNTED;
@@ -145,6 +145,8 @@ static __always_inline enum reason check_outcome(struct xdp_md *ctx, const struc
 	case OPEN:
 		if (x->g.suspicion == NEEDS_LISTENER)
 			note_listener(x);
+		if (x->listening && !x->g.crafted)
+			expect_proof(x);
 		return PASS_OPEN;
 	case FOREIGN:
 		if (x->g.crafted)
@@ -212,7 +214,7 @@ static __always_inline enum reason look_at_tcp(struct xdp_md *ctx, struct cursor
 	}
 	if (parse_tcp(c, &x->p, &x->s))
 		return PASS_BAD_TCP;
-	if (may_be_answer(&x->p) && note_answer(x))
+	if (may_be_answer(&x->p) && note_answer(ctx, x))
 		return PASS_ESTABLISHED;
 	if (!could_be_probe(&x->s))
 		return PASS_ESTABLISHED;

@@ -21,6 +21,8 @@ enum layout {
 	WAITING_SLOTS = 16,	   /* such probes of one source */
 	PUBLISHED_PORTS = 1 << 14,
 	ANSWER_SLOTS = 1 << 14,
+	PROOFS = 3, /* ports with a handshake that make a source proven */
+	VISIT_WORDS = 1 << 14,
 	HEADERS = 16,	   /* packets kept of one source */
 	HEADER_BYTES = 80, /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
@@ -147,6 +149,9 @@ struct source {
 	enum source_flags flags;
 	__u32 counted; /* distinct probes; the next slot is counted % PROBE_SLOTS */
 	__u32 ifindex;
+	__be16 proofs[PROOFS];	/* ports that its handshakes completed on since its first failure */
+	__u8 proven;		/* how many of them */
+	__u8 strikes;		/* proven bans so far */
 	__u8 tools[TOOL_SLOTS]; /* packets by enum scan_tool, saturating */
 	struct probe probes[PROBE_SLOTS];
 };
@@ -159,7 +164,8 @@ struct unanswered {
 	__u32 ms;  /* boot time, low half */
 	__u32 isn; /* its sequence number, host order */
 	__be16 sport;
-	__u8 pad[6];
+	__u8 proof; /* a socket listens: its handshake would prove the address */
+	__u8 pad[5];
 };
 
 struct waiting {
@@ -300,7 +306,7 @@ enum list_flags {
 
 _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
 _Static_assert(sizeof(struct probe) == 16, "no hidden padding");
-_Static_assert(sizeof(struct source) == 88 + PROBE_SLOTS * 16, "no hidden padding");
+_Static_assert(sizeof(struct source) == 96 + PROBE_SLOTS * 16, "no hidden padding");
 _Static_assert(sizeof(struct ban) == 40, "no hidden padding");
 _Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
 

@@ -123,6 +123,8 @@ const (
 	ScanLayoutWAITING_SLOTS   ScanLayout = 16
 	ScanLayoutPUBLISHED_PORTS ScanLayout = 16384
 	ScanLayoutANSWER_SLOTS    ScanLayout = 16384
+	ScanLayoutPROOFS          ScanLayout = 3
+	ScanLayoutVISIT_WORDS     ScanLayout = 16384
 	ScanLayoutHEADERS         ScanLayout = 16
 	ScanLayoutHEADER_BYTES    ScanLayout = 80
 	ScanLayoutDEFAULT_BANS    ScanLayout = 65536
@@ -278,6 +280,9 @@ type ScanSource struct {
 	Flags       ScanSourceFlags
 	Counted     uint32
 	Ifindex     uint32
+	Proofs      [3]uint16
+	Proven      uint8
+	Strikes     uint8
 	Tools       [16]uint8
 	Probes      [32]ScanProbe
 }
@@ -294,7 +299,8 @@ type ScanUnanswered struct {
 	Ms    uint32
 	Isn   uint32
 	Sport uint16
-	Pad   [6]uint8
+	Proof uint8
+	Pad   [5]uint8
 }
 
 type ScanWaiting struct {
@@ -328,9 +334,12 @@ const (
 	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
+	ScanMapVisits         = "visits"
 	ScanMapWaiters        = "waiters"
 	ScanProgScanXdp       = "scan_xdp"
 	ScanVarAlertScore     = "alert_score"
+	ScanVarBanMaxNs       = "ban_max_ns"
+	ScanVarBanMultiplier  = "ban_multiplier"
 	ScanVarBanNs          = "ban_ns"
 	ScanVarBanScore       = "ban_score"
 	ScanVarBridgePort     = "bridge_port"
@@ -425,6 +434,7 @@ type ScanMapSpecs struct {
 	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
+	Visits        *ebpf.MapSpec `ebpf:"visits"`
 	Waiters       *ebpf.MapSpec `ebpf:"waiters"`
 }
 
@@ -433,6 +443,8 @@ type ScanMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type ScanVariableSpecs struct {
 	AlertScore     *ebpf.VariableSpec `ebpf:"alert_score"`
+	BanMaxNs       *ebpf.VariableSpec `ebpf:"ban_max_ns"`
+	BanMultiplier  *ebpf.VariableSpec `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.VariableSpec `ebpf:"ban_ns"`
 	BanScore       *ebpf.VariableSpec `ebpf:"ban_score"`
 	BridgePort     *ebpf.VariableSpec `ebpf:"bridge_port"`
@@ -498,6 +510,7 @@ type ScanMaps struct {
 	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
+	Visits        *ebpf.Map `ebpf:"visits"`
 	Waiters       *ebpf.Map `ebpf:"waiters"`
 }
 
@@ -523,6 +536,7 @@ func (m *ScanMaps) Close() error {
 		m.Published,
 		m.Records,
 		m.Sources,
+		m.Visits,
 		m.Waiters,
 	)
 }
@@ -532,6 +546,8 @@ func (m *ScanMaps) Close() error {
 // It can be passed to LoadScanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ScanVariables struct {
 	AlertScore     *ebpf.Variable `ebpf:"alert_score"`
+	BanMaxNs       *ebpf.Variable `ebpf:"ban_max_ns"`
+	BanMultiplier  *ebpf.Variable `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.Variable `ebpf:"ban_ns"`
 	BanScore       *ebpf.Variable `ebpf:"ban_score"`
 	BridgePort     *ebpf.Variable `ebpf:"bridge_port"`

@@ -107,6 +107,7 @@ static __always_inline void begin(struct source *s, const struct suspect *x, __u
 	s->flags = 0;
 	s->counted = 0;
 	s->ifindex = x->ifindex;
+	s->proven = 0;
 	__builtin_memset(s->tools, 0, sizeof(s->tools));
 }
 

@@ -53,38 +53,6 @@ static __always_inline int may_be_answer(const struct packet *p)
 	return tick && (__u32)ticks() - *tick < ANSWER_TICKS;
 }
 
-/* A later packet of a connection, in sequence: its SYN was answered. The
- * sender of a refused SYN has nothing more to say but a reset.
- */
-__noinline int note_answer(struct suspect *x)
-{
-	struct waiting *w;
-	struct service key;
-	__u32 print, second;
-
-	if (!x || !(x->s.flags & ACK) || x->s.flags & (SYN | RST))
-		return 0;
-	x->now = boot_ns();
-	source_key(&x->key, &x->p, x->ifindex);
-	w = bpf_map_lookup_elem(&waiters, &x->key);
-	if (!w)
-		return 0;
-	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
-	for (int i = 0; i < WAITING_SLOTS; i++) {
-		struct unanswered *u = &w->slots[i];
-
-		if (u->probe.print != print || u->sport != x->s.sport ||
-		    x->s.seq - u->isn - 1 > IN_SEQUENCE)
-			continue;
-		u->probe.print = 0;
-		service_key(&key, x);
-		second = x->now / 1000000000;
-		bpf_map_update_elem(&published, &key, &second, BPF_ANY);
-		return 1;
-	}
-	return 0;
-}
-
 static const struct waiting nobody_waits = {};
 
 static __always_inline struct waiting *waiting_of(const struct suspect *x)
@@ -101,6 +69,15 @@ static __always_inline struct waiting *waiting_of(const struct suspect *x)
 		return w;
 	bpf_map_update_elem(&waiters, &x->key, &nobody_waits, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&waiters, &x->key);
+}
+
+static __always_inline void fill(struct unanswered *u, const struct suspect *x, __u8 proof)
+{
+	u->probe = x->probe;
+	u->ms = x->now / 1000000;
+	u->isn = x->s.seq;
+	u->sport = x->s.sport;
+	u->proof = proof;
 }
 
 /* Scores what has waited in vain, on the packet that runs now. */
@@ -136,16 +113,14 @@ __noinline int await(struct xdp_md *ctx, struct suspect *x)
 		u = &w->slots[i];
 		if (u->probe.print == x->probe.print)
 			return PASS_WAITING; /* a retransmission */
-		if (u->probe.print && ms - u->ms > ANSWER_MS && fail(ctx, x, u) == DROP_CROSSED)
+		if (!u->proof && u->probe.print && ms - u->ms > ANSWER_MS &&
+		    fail(ctx, x, u) == DROP_CROSSED)
 			reason = DROP_CROSSED;
 	}
 	u = &w->slots[__sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1)];
-	if (u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
+	if (!u->proof && u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
 		reason = DROP_CROSSED;
-	u->probe = x->probe;
-	u->ms = ms;
-	u->isn = x->s.seq;
-	u->sport = x->s.sport;
+	fill(u, x, 0);
 	return reason;
 }
 

@@ -33,7 +33,7 @@ var (
 
 // defaults are the settings of an empty configuration file.
 func defaults() Settings {
-	return Settings{AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute}
+	return Settings{AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute, BanMultiplier: 4, BanMax: 24 * time.Hour}
 }
 
 // bpfDir returns a pin directory on a BPF file system of the test's own.

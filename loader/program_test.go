@@ -943,3 +943,58 @@ func TestOutOfSequenceIsNoAnswer(t *testing.T) {
 		t.Errorf("a forged answer published the port: %q", got)
 	}
 }
+
+// A real client in the rig's namespace connects; the packets that its
+// kernel would send are given to the program by hand, at the right moments.
+func TestHandshakesAfterTheFirstFailureProveTheAddress(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		visited bool // the client used the ports before anything spoke against it
+		forged  bool // nobody behind the address: no handshake completes
+		grade   event.Grade
+	}{
+		{"scanner", false, false, event.Proven},
+		{"forger borrowing a client's address", true, false, event.Blind},
+		{"forger", false, true, event.Blind},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t, enforcing())
+			var ports []uint16
+			for range 3 {
+				ports = append(ports, r.listen("198.51.100.1:0"))
+			}
+			if row.visited {
+				for _, port := range ports {
+					r.run(packet.Connect(host4, host4, port).Bytes())
+				}
+			}
+			for port := range uint16(2) { // a source enters on its second failure
+				r.run(packet.Connect(host4, host4, 1+port).Bytes())
+			}
+			for i, port := range ports {
+				syn := packet.Connect(host4, host4, port)
+				syn.SrcPort = uint16(20000 + i)
+				if got := r.verdict(syn.Bytes()); got != "pass open" {
+					t.Fatal(got)
+				}
+				if !row.forged {
+					from := net.TCPAddrFromAddrPort(netip.AddrPortFrom(host4, syn.SrcPort))
+					conn, err := (&net.Dialer{LocalAddr: from}).Dial("tcp4", netip.AddrPortFrom(host4, port).String())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer conn.Close()
+				}
+				ack := follow(syn, packet.ACK, "")
+				r.run(ack.Bytes())
+			}
+			for port := range uint16(6) {
+				r.run(packet.Connect(host4, host4, 10+port).Bytes())
+			}
+			got := r.drain()
+			if len(got) != 2 || got[1].Grade != row.grade {
+				t.Fatalf("events %+v, want a %v ban", got, row.grade)
+			}
+		})
+	}
+}

@@ -131,12 +131,12 @@ func (r *Runner) SetOutcome(o Outcome) error {
 // Forget empties the tables of what was learned of packets so far; lists
 // and host facts stay.
 func (r *Runner) Forget() error {
-	for _, name := range []string{"sources", "records", "waiters", "published",  "blind_bans", "bans"} {
+	for _, name := range []string{"sources", "records", "waiters", "published", "blind_bans", "bans"} {
 		if err := clearTable(r.maps[name]); err != nil {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
 	}
-	for _, name := range []string{"first_failures", "listened"} {
+	for _, name := range []string{"first_failures", "listened", "visits"} {
 		array, err := r.maps[name].Memory()
 		if err != nil {
 			return fmt.Errorf("empty %s: %w", name, err)

@@ -26,6 +26,10 @@ type Settings struct {
 	DropCrafted bool
 	IgnorePorts []uint16
 	BanDuration time.Duration
+
+	// Of each further proven ban of a source; at least 1.
+	BanMultiplier int
+	BanMax        time.Duration
 }
 
 // check refuses what the program could not work with: a caller's mistake,
@@ -82,6 +86,8 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarDecayMs:        uint64(s.Decay.Milliseconds()),
 		bpf.ScanVarIpv6Prefix:     uint32(s.IPv6Prefix),
 		bpf.ScanVarBanNs:          uint64(s.BanDuration),
+		bpf.ScanVarBanMultiplier:  uint32(max(s.BanMultiplier, 1)),
+		bpf.ScanVarBanMaxNs:       uint64(max(s.BanMax, s.BanDuration)),
 		bpf.ScanVarEphemeralMin:   low,
 		bpf.ScanVarEphemeralMax:   high,
 		bpf.ScanVarHashSeed:       seed,
@@ -140,12 +146,24 @@ func (k *Kernel) loadProgram(f flow, frags bool) (*ebpf.Program, error) {
 	return coll.DetachProgram("scan_xdp"), nil
 }
 
-// explainLoad shortens a verifier's complaint to its last line; the whole
-// log is in the wrapped error, printed with %+v.
+// complaint is the last line of a verifier's log that is not statistics.
+func complaint(log []string) string {
+	for i := len(log) - 1; i > 0; i-- {
+		line := strings.TrimSpace(log[i])
+		if line != "" && !strings.HasPrefix(line, "processed ") && !strings.HasPrefix(line, "stack depth ") &&
+			!strings.HasPrefix(line, "verification time ") {
+			return line
+		}
+	}
+	return strings.TrimSpace(log[0])
+}
+
+// explainLoad shortens a verifier's complaint to one line; the whole log is
+// in the wrapped error, printed with %+v.
 func explainLoad(err error) error {
 	var ve *ebpf.VerifierError
 	if errors.As(err, &ve) && len(ve.Log) > 0 {
-		return &LoadError{Summary: strings.TrimSpace(ve.Log[len(ve.Log)-1]), Verifier: ve}
+		return &LoadError{Summary: complaint(ve.Log), Verifier: ve}
 	}
 	return fmt.Errorf("load program: %w", err)
 }

@@ -36,6 +36,9 @@ func loaderSettings(s daemon.Settings) loader.Settings {
 		DropCrafted: s.Detect.DropCrafted,
 		IgnorePorts: portsOf(s.Detect.IgnorePorts),
 		BanDuration: s.Ban.Duration,
+
+		BanMultiplier: s.Ban.Multiplier,
+		BanMax:        s.Ban.MaxDuration,
 	}
 }
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef DENMAP_PROOF_H
+#define DENMAP_PROOF_H
+
+#include "wait.h"
+
+/* Whether a source has used this open port before anything spoke against
+ * it; notes the use if it is spoken for. A forger can borrow the address of
+ * a real client, but not make it use ports that are new to it.
+ */
+static __always_inline int has_visited(const struct suspect *x, int note)
+{
+	__u64 h = hash_words(x->p.src, x->s.dport);
+	__u32 index = h >> 50 & (VISIT_WORDS - 1);
+	__u64 bit = 1ULL << (h >> 44 & 63), *word = bpf_map_lookup_elem(&visits, &index);
+
+	if (!word)
+		return 1;
+	if (note)
+		__sync_fetch_and_or(word, bit);
+	return !!(*word & bit);
+}
+
+static __always_inline int is_proof_port(const struct source *s, __be16 port)
+{
+	for (int i = 0; i < PROOFS; i++)
+		if (i < s->proven && s->proofs[i] == port)
+			return 1;
+	return 0;
+}
+
+/* A SYN to a listener from a source that has failed: a handshake that
+ * completes would show that it receives what is sent to its address.
+ */
+__noinline int expect_proof(struct suspect *x)
+{
+	struct unanswered *u;
+	struct waiting *w;
+	struct source *s;
+
+	if (!x)
+		return 0;
+	s = bpf_map_lookup_elem(&sources, &x->key);
+	if (!s || is_over(s, x->now)) {
+		has_visited(x, 1);
+		return 0;
+	}
+	if (s->proven >= PROOFS || has_visited(x, 0))
+		return 0;
+	w = waiting_of(x);
+	if (!w)
+		return 0;
+	u = &w->slots[w->next & (WAITING_SLOTS - 1)];
+	if (u->probe.print && !u->proof)
+		return 0; /* evidence of failure is worth more */
+	__sync_fetch_and_add(&w->next, 1);
+	fill(u, x, 1);
+	return 0;
+}
+
+/* Only who received the SYN+ACK has a full socket: a forger's ACK finds the
+ * request at most.
+ */
+static __always_inline int is_connected(int state)
+{
+	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_FIN_WAIT1 ||
+	       state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSE_WAIT;
+}
+
+static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
+{
+	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
+	__u32 n;
+
+	u->probe.print = 0;
+	u->proof = 0;
+	if (!s || is_proof_port(s, x->s.dport))
+		return;
+	n = s->proven;
+	if (n < PROOFS) {
+		s->proofs[n] = x->s.dport;
+		s->proven = n + 1;
+	}
+}
+
+/* A later packet of a connection, in sequence: its SYN was answered. The
+ * sender of a refused SYN has nothing more to say but a reset.
+ */
+__noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
+{
+	struct waiting *w;
+	struct service key;
+	__u32 print, second;
+
+	if (!x || !(x->s.flags & ACK) || x->s.flags & SYN)
+		return 0;
+	x->now = boot_ns();
+	source_key(&x->key, &x->p, x->ifindex);
+	w = bpf_map_lookup_elem(&waiters, &x->key);
+	if (!w)
+		return 0;
+	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	for (int i = 0; i < WAITING_SLOTS; i++) {
+		struct unanswered *u = &w->slots[i];
+
+		if (u->probe.print != print || u->sport != x->s.sport ||
+		    x->s.seq - u->isn - 1 > IN_SEQUENCE)
+			continue;
+		if (u->proof) {
+			if (is_connected(socket_state(ctx, &x->p, &x->s)))
+				note_proof(x, u);
+			return 0;
+		}
+		if (x->s.flags & RST)
+			return 0;
+		u->probe.print = 0;
+		service_key(&key, x);
+		second = x->now / 1000000000;
+		bpf_map_update_elem(&published, &key, &second, BPF_ANY);
+		return 1;
+	}
+	return 0;
+}
+
+#endif
