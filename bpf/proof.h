@@ -34,7 +34,6 @@ static __always_inline int is_proof_port(const struct source *s, __be16 port)
  */
 __noinline int expect_proof(struct suspect *x)
 {
-	struct unanswered *u;
 	struct waiting *w;
 	struct source *s;
 
@@ -50,11 +49,7 @@ __noinline int expect_proof(struct suspect *x)
 	w = waiting_of(x);
 	if (!w)
 		return 0;
-	u = &w->slots[w->next & (WAITING_SLOTS - 1)];
-	if (u->probe.print && !u->proof)
-		return 0; /* evidence of failure is worth more */
-	__sync_fetch_and_add(&w->next, 1);
-	fill(u, x, 1);
+	fill(&w->proofs[__sync_fetch_and_add(&w->next_proof, 1) & (PROOF_SLOTS - 1)], x);
 	return 0;
 }
 
@@ -73,7 +68,6 @@ static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
 	__u32 n;
 
 	u->probe.print = 0;
-	u->proof = 0;
 	if (!s || is_proof_port(s, x->s.dport))
 		return;
 	n = s->proven;
@@ -88,8 +82,8 @@ static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
  */
 __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 {
-	struct waiting *w;
 	struct service key;
+	struct waiting *w;
 	__u32 print, second;
 
 	if (!x || !(x->s.flags & ACK) || x->s.flags & SYN)
@@ -100,20 +94,16 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 	if (!w)
 		return 0;
 	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	for (int i = 0; i < PROOF_SLOTS; i++)
+		if (follows(x, print, &w->proofs[i]) &&
+		    is_connected(socket_state(ctx, &x->p, &x->s)))
+			note_proof(x, &w->proofs[i]);
+	if (x->s.flags & RST)
+		return 0;
 	for (int i = 0; i < WAITING_SLOTS; i++) {
-		struct unanswered *u = &w->slots[i];
-
-		if (u->probe.print != print || u->sport != x->s.sport ||
-		    x->s.seq - u->isn - 1 > IN_SEQUENCE)
+		if (!follows(x, print, &w->slots[i]))
 			continue;
-		if (u->proof) {
-			if (is_connected(socket_state(ctx, &x->p, &x->s)))
-				note_proof(x, u);
-			return 0;
-		}
-		if (x->s.flags & RST)
-			return 0;
-		u->probe.print = 0;
+		w->slots[i].probe.print = 0;
 		service_key(&key, x);
 		second = x->now / 1000000000;
 		bpf_map_update_elem(&published, &key, &second, BPF_ANY);

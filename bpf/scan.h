@@ -21,6 +21,7 @@ enum layout {
 	WAITING_SLOTS = 16,	   /* such probes of one source */
 	PUBLISHED_PORTS = 1 << 14,
 	ANSWER_SLOTS = 1 << 14,
+	PROOF_SLOTS = 4,
 	PROOFS = 3, /* ports with a handshake that make a source proven */
 	VISIT_WORDS = 1 << 14,
 	HEADERS = 16,	   /* packets kept of one source */
@@ -164,14 +165,15 @@ struct unanswered {
 	__u32 ms;  /* boot time, low half */
 	__u32 isn; /* its sequence number, host order */
 	__be16 sport;
-	__u8 proof; /* a socket listens: its handshake would prove the address */
-	__u8 pad[5];
+	__u8 pad[6];
 };
 
 struct waiting {
 	__u32 next; /* slot to use next */
-	__u32 pad;
+	__u32 next_proof;
 	struct unanswered slots[WAITING_SLOTS];
+	/* SYNs to listeners, whose handshakes would prove the address */
+	struct unanswered proofs[PROOF_SLOTS];
 };
 
 /* A port that somebody behind this host answers for. */

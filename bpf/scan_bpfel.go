@@ -123,6 +123,7 @@ const (
 	ScanLayoutWAITING_SLOTS   ScanLayout = 16
 	ScanLayoutPUBLISHED_PORTS ScanLayout = 16384
 	ScanLayoutANSWER_SLOTS    ScanLayout = 16384
+	ScanLayoutPROOF_SLOTS     ScanLayout = 4
 	ScanLayoutPROOFS          ScanLayout = 3
 	ScanLayoutVISIT_WORDS     ScanLayout = 16384
 	ScanLayoutHEADERS         ScanLayout = 16
@@ -299,15 +300,15 @@ type ScanUnanswered struct {
 	Ms    uint32
 	Isn   uint32
 	Sport uint16
-	Proof uint8
-	Pad   [5]uint8
+	Pad   [6]uint8
 }
 
 type ScanWaiting struct {
-	_     structs.HostLayout
-	Next  uint32
-	Pad   uint32
-	Slots [16]ScanUnanswered
+	_         structs.HostLayout
+	Next      uint32
+	NextProof uint32
+	Slots     [16]ScanUnanswered
+	Proofs    [4]ScanUnanswered
 }
 
 // Names of all BPF objects in the ELF.

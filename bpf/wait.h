@@ -53,6 +53,13 @@ static __always_inline int may_be_answer(const struct packet *p)
 	return tick && (__u32)ticks() - *tick < ANSWER_TICKS;
 }
 
+/* Whether the packet comes next on the connection that the SYN opened. */
+static __always_inline int follows(const struct suspect *x, __u32 print, const struct unanswered *u)
+{
+	return u->probe.print == print && u->sport == x->s.sport &&
+	       x->s.seq - u->isn - 1 <= IN_SEQUENCE;
+}
+
 static const struct waiting nobody_waits = {};
 
 static __always_inline struct waiting *waiting_of(const struct suspect *x)
@@ -71,13 +78,12 @@ static __always_inline struct waiting *waiting_of(const struct suspect *x)
 	return bpf_map_lookup_elem(&waiters, &x->key);
 }
 
-static __always_inline void fill(struct unanswered *u, const struct suspect *x, __u8 proof)
+static __always_inline void fill(struct unanswered *u, const struct suspect *x)
 {
 	u->probe = x->probe;
 	u->ms = x->now / 1000000;
 	u->isn = x->s.seq;
 	u->sport = x->s.sport;
-	u->proof = proof;
 }
 
 /* Scores what has waited in vain, on the packet that runs now. */
@@ -113,14 +119,13 @@ __noinline int await(struct xdp_md *ctx, struct suspect *x)
 		u = &w->slots[i];
 		if (u->probe.print == x->probe.print)
 			return PASS_WAITING; /* a retransmission */
-		if (!u->proof && u->probe.print && ms - u->ms > ANSWER_MS &&
-		    fail(ctx, x, u) == DROP_CROSSED)
+		if (u->probe.print && ms - u->ms > ANSWER_MS && fail(ctx, x, u) == DROP_CROSSED)
 			reason = DROP_CROSSED;
 	}
 	u = &w->slots[__sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1)];
-	if (!u->proof && u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
+	if (u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
 		reason = DROP_CROSSED;
-	fill(u, x, 0);
+	fill(u, x);
 	return reason;
 }
 
