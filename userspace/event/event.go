@@ -66,6 +66,7 @@ type Scan struct {
 	Watched     bool // the source is on the allow list with "watch"
 	BanUntil    time.Time
 	Place       Place
+	Group       *Group // nil: no other source sent the same
 }
 
 // Place is what is known of where an address is. The zero value: nothing.

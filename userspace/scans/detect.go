@@ -36,6 +36,7 @@ func (t *Tracker) detect(d event.Detection, now time.Time) {
 
 	s.heard = now
 	s.update(d)
+	t.compare(s, d)
 	f := &s.facts
 	reason := fmt.Sprintf("score %d of %d", d.Score, d.Threshold)
 
@@ -168,7 +169,7 @@ func (t *Tracker) tell(s *scan, action event.Action, at time.Time, reason string
 		Scan:      &facts,
 		Interface: s.iface,
 		Reason:    reason,
-	}, s.place)
+	}, s)
 }
 
 // canonical returns p as the tracker keys it: IPv4-mapped IPv6 addresses

@@ -26,6 +26,7 @@ const (
 	DefaultPoll       = 15 * time.Second
 	DefaultMaxOpen    = 65536
 	DefaultLocateWait = time.Second
+	DefaultDecoyWait  = 50 * time.Millisecond
 )
 
 // Reasons of source-unbanned events, and what scan-ended events say.
@@ -78,6 +79,11 @@ type Options struct {
 	// most, then goes out without a place. nil leaves places empty.
 	Locate     func(netip.Addr) event.Place
 	LocateWait time.Duration
+
+	// DecoyWait holds the line of an alert or a ban back until the other
+	// sources of the same probes are known, so that it names them all.
+	// Negative: lines go out at once, with those known by then.
+	DecoyWait time.Duration
 }
 
 // withDefaults returns o with every zero value filled in.
@@ -106,6 +112,9 @@ func (o Options) withDefaults() Options {
 	if o.LocateWait <= 0 {
 		o.LocateWait = DefaultLocateWait
 	}
+	if o.DecoyWait == 0 {
+		o.DecoyWait = DefaultDecoyWait
+	}
 	return o
 }
 
@@ -117,4 +126,6 @@ type Stats struct {
 	Overflowed   uint64 // scans ended because MaxOpen was reached
 	KernelErrors uint64 // questions to the kernel that gave an error
 	Unlocated    uint64 // lines sent without a place because Locate was late
+	Groups       uint64 // groups of sources that sent the same probes
+	Folded       uint64 // alerts left out because one about their group was sent
 }

@@ -95,6 +95,9 @@ func inBubble(t *testing.T, o Options, body func(b *bench)) {
 		kernel := &fakeKernel{bans: map[netip.Prefix]event.Ban{}, sources: map[netip.Prefix]event.Source{}}
 		ids := 0
 		o.Kernel = kernel
+		if o.DecoyWait == 0 {
+			o.DecoyWait = -1 // most tests look at once
+		}
 		o.NewID = func() string { ids++; return fmt.Sprintf("id%d", ids) }
 		b := &bench{t: t, tracker: New(o), kernel: kernel, in: make(chan event.Detection, 64)}
 		ctx, cancel := context.WithCancel(t.Context())

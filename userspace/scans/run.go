@@ -15,6 +15,8 @@ const outQueue = 1024
 type outgoing struct {
 	event event.Event
 	place *place
+	group *group
+	at    time.Time // when it was queued
 }
 
 // Run follows scans until ctx is done or in is closed. It calls out for
@@ -30,7 +32,7 @@ func (t *Tracker) Run(ctx context.Context, in <-chan event.Detection, out func(e
 		defer close(finished)
 		t.output(queue, out)
 	}()
-	t.emit = func(e event.Event, p *place) { queue <- outgoing{e, p} }
+	t.emit = func(e event.Event, s *scan) { queue <- outgoing{e, s.place, s.group, t.opts.Now()} }
 	t.places = startLocator(t.opts.Locate)
 	defer func() {
 		close(queue)
@@ -94,6 +96,10 @@ const maxLate = 3
 func (t *Tracker) output(queue <-chan outgoing, out func(event.Event)) {
 	late := 0
 	for o := range queue {
+		t.awaitDecoys(o, len(queue))
+		if t.nameGroup(o) {
+			continue
+		}
 		if o.event.Scan != nil && t.opts.Locate != nil {
 			patience := t.opts.LocateWait
 			if late >= maxLate || len(queue) > outQueue/2 {

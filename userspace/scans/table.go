@@ -27,6 +27,7 @@ type scan struct {
 	ban       netip.Prefix // what that ban covers: the source, or one address of it
 	manual    bool         // there is no scan behind this: an operator's ban
 	place     *place
+	group     *group // set by its first detection that can be compared
 	heapIndex int
 	age       *list.Element
 }

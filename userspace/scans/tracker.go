@@ -21,7 +21,8 @@ type Tracker struct {
 	// Owned by the goroutine of Run.
 	open   *table
 	places *locator
-	emit   func(event.Event, *place)
+	decoys *decoys
+	emit   func(event.Event, *scan)
 }
 
 // New returns a Tracker that follows nothing yet.
@@ -31,6 +32,8 @@ func New(o Options) *Tracker {
 		opts: o,
 		wake: make(chan struct{}, 1),
 		open: newTable(o.IPv6Prefix),
+
+		decoys: newDecoys(),
 	}
 }
 
