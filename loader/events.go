@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -17,6 +18,10 @@ import (
 	"denmap/bpf"
 	"denmap/userspace/event"
 )
+
+// visitMemory is how long a clean source's use of an open port is held
+// against handshakes there as proof of its address.
+const visitMemory = 24 * time.Hour
 
 const eventSize = int(unsafe.Sizeof(bpf.ScanEvent{}))
 
@@ -31,6 +36,8 @@ func (k *Kernel) Run(ctx context.Context, sink func(event.Detection)) error {
 	defer r.Close()
 	stop := context.AfterFunc(ctx, func() { r.Close() })
 	defer stop()
+	forget := time.NewTicker(visitMemory)
+	defer forget.Stop()
 	var rec ringbuf.Record
 	for {
 		err := r.ReadInto(&rec)
@@ -46,6 +53,14 @@ func (k *Kernel) Run(ctx context.Context, sink func(event.Detection)) error {
 		}
 		d.Interface = k.nameOf(d.IfIndex)
 		sink(d)
+		// Visits only matter to sources that were detected since.
+		select {
+		case <-forget.C:
+			if err := k.clearArray("visits"); err != nil {
+				return err
+			}
+		default:
+		}
 	}
 }
 

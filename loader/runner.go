@@ -137,13 +137,21 @@ func (r *Runner) Forget() error {
 		}
 	}
 	for _, name := range []string{"first_failures", "listened", "visits"} {
-		array, err := r.maps[name].Memory()
-		if err != nil {
-			return fmt.Errorf("empty %s: %w", name, err)
+		if err := r.clearArray(name); err != nil {
+			return err
 		}
-		if _, err := array.WriteAt(make([]byte, array.Size()), 0); err != nil {
-			return fmt.Errorf("empty %s: %w", name, err)
-		}
+	}
+	return nil
+}
+
+// clearArray zeroes a mappable array in place.
+func (s *State) clearArray(name string) error {
+	array, err := s.maps[name].Memory()
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", name, err)
+	}
+	if _, err := array.WriteAt(make([]byte, array.Size()), 0); err != nil {
+		return fmt.Errorf("empty %s: %w", name, err)
 	}
 	return nil
 }
