@@ -69,7 +69,7 @@ func envNumber(t *testing.T, name string, otherwise uint64) uint64 {
 func (l *modelLab) isApart(r *rolls) bool {
 	m := l.model()
 	slots, prints := make(map[uint64]netip.Prefix), make(map[uint64]target)
-	answers := make(map[uint64]netip.Addr)
+	answers, visits := make(map[uint64]netip.Addr), make(map[uint64]visit)
 	for _, a := range r.sources {
 		key := m.sourceKey(&view{v6: a.Is6(), src: netip.AddrFrom16(a.As16())})
 		slot := slotOf(key, l.seed)
@@ -82,6 +82,14 @@ func (l *modelLab) isApart(r *rolls) bool {
 			return false
 		}
 		answers[answer] = a
+		for _, s := range l.sockets {
+			is := visit{a, s.port}
+			bit := visitOf(is, l.seed)
+			if other, taken := visits[bit]; taken && other != is {
+				return false
+			}
+			visits[bit] = is
+		}
 	}
 	for _, a := range r.targets {
 		for _, protocol := range append([]byte{protoTCP, protoUDP, protoSCTP, 60}, modelProtocols...) {

@@ -3,6 +3,7 @@
 package loader
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -10,11 +11,13 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
 
 	"denmap/bpf"
 	"denmap/testenv/packet"
@@ -46,8 +49,14 @@ type modelSocket struct {
 	network string // "tcp" or "udp"
 	addr    netip.Addr
 	port    uint16
-	peer    netip.AddrPort // of a connection
-	close   func() error   // nil: closed
+	close   func() error // nil: closed
+
+	// Of a connection only; it needs listener to be open.
+	peer     netip.AddrPort
+	outbound bool
+	listener *modelSocket
+
+	accept func() (*net.TCPConn, error) // of a listener
 }
 
 func (s *modelSocket) takes(v *view) bool {
@@ -62,18 +71,54 @@ func (s *modelSocket) takes(v *view) bool {
 
 func (s *modelSocket) open() error {
 	at := netip.AddrPortFrom(s.addr, s.port)
-	if s.network == "udp" {
+	switch {
+	case s.network == "udp":
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err == nil {
 			s.close = c.Close
 		}
 		return err
+	case s.listener != nil:
+		return s.connect(at)
 	}
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
 	if err == nil {
-		s.close = l.Close
+		s.close, s.accept = l.Close, l.AcceptTCP
 	}
 	return err
+}
+
+// connect makes a connection between at and the peer, whichever listens. It
+// is closed by a reset, which leaves nothing behind; close returns when both
+// ends have seen it.
+func (s *modelSocket) connect(at netip.AddrPort) error {
+	from, to := s.peer, at
+	if s.outbound {
+		from, to = at, s.peer
+	}
+	reuse := func(_, _ string, c syscall.RawConn) (err error) {
+		outer := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+		return errors.Join(outer, err)
+	}
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from), Control: reuse}
+	client, err := dialer.Dial("tcp", to.String())
+	if err != nil {
+		return err
+	}
+	server, err := s.listener.accept()
+	if err != nil {
+		return errors.Join(err, client.Close())
+	}
+	s.close = func() error {
+		if err := errors.Join(client.(*net.TCPConn).SetLinger(0), client.Close(), server.SetReadDeadline(time.Now().Add(10*time.Second))); err != nil {
+			return err
+		}
+		if _, err := server.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			return fmt.Errorf("reset a connection: read %v", err)
+		}
+		return server.Close()
+	}
+	return nil
 }
 
 // modelLab runs steps through model and program side by side.
@@ -83,6 +128,7 @@ type modelLab struct {
 	host    Host
 	lists   map[netip.Addr]listing
 	sockets []*modelSocket
+	steady  int // the last of them, which stay as they are
 	seen    [reasons]uint64
 	index   map[string]int // of the counter
 	perCPU  []uint64
@@ -132,13 +178,14 @@ func (l *modelLab) model() *model {
 		sources: make(map[netip.Prefix]*modelSource), bans: make(map[netip.Prefix]*modelBan),
 		rooms: make(map[netip.Prefix]*waitingRoom), published: make(map[service]time.Duration),
 		awaited: make(map[netip.Addr]uint32), listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
-		hasSocket: func(v *view) bool {
+		proven: make(map[netip.Prefix]*modelBan), visits: make(map[visit]bool),
+		socket: func(v *view) (found, connected bool) {
 			for _, s := range l.sockets {
 				if s.takes(v) {
-					return true
+					found, connected = true, connected || s.peer.IsValid()
 				}
 			}
-			return false
+			return found, connected
 		},
 	}
 	for _, a := range l.host.Own {

@@ -42,8 +42,13 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 	}
 	if before < ban || s.widen {
 		s.widen = false
-		s.bannedUntil = m.now + m.settings.BanDuration
-		m.bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}
+		s.bannedUntil = m.now + m.banFor(s)
+		bans := m.bans
+		if s.grade() == event.Proven {
+			bans = m.proven
+			s.strikes++
+		}
+		bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}
 		m.tell(v, s, event.VerdictBan, after, ban)
 	}
 	return "drop crossed"
@@ -88,7 +93,7 @@ func (m *model) enter(v *view, s *modelSource, f failure) bool {
 }
 
 func (m *model) begin(v *view, s *modelSource, began time.Duration) {
-	*s = modelSource{known: true, addr: v.src, began: began}
+	*s = modelSource{known: true, addr: v.src, began: began, strikes: s.strikes}
 }
 
 // track is the score that a failure counts for, and its thresholds.
@@ -116,7 +121,7 @@ func (m *model) tell(v *view, s *modelSource, verdict event.Verdict, points, thr
 		Source: shown(m.punished(v, s)), Destination: v.dst.Unmap(), IfIndex: 1,
 		Kinds: s.kinds, Transport: transport(uint32(v.protocol)),
 		Score: points, Threshold: threshold, Distinct: s.counted, Ports: s.ports(),
-		Watched: m.lists[v.src] == watched, Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
+		Watched: m.lists[v.src] == watched, Grade: s.grade(), Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
 	}
 	if verdict != event.VerdictAlert || m.spared || !departs.alertHidesProtected {
 		d.Protected = m.lists[v.src] == protected
@@ -143,7 +148,7 @@ func (m *model) isStopped(v *view, g guess) bool {
 	if m.monitor || who == watched || who == protected && !departs.prefixStopsProtected {
 		return false
 	}
-	ban, due := m.banOf(v)
+	ban, due := m.banOf(m.bans, v)
 	if ban == nil {
 		return false
 	}
@@ -163,13 +168,13 @@ func (m *model) isStopped(v *view, g guess) bool {
 
 // banOf returns the ban of the address or of its prefix. due: its clock was
 // looked at.
-func (m *model) banOf(v *view) (ban *modelBan, due bool) {
+func (m *model) banOf(bans map[netip.Prefix]*modelBan, v *view) (ban *modelBan, due bool) {
 	keys := []netip.Prefix{whole(v.src)}
 	if v.v6 {
 		keys = append(keys, inPrefix(whole(v.src).Addr(), m.settings.IPv6Prefix))
 	}
 	for _, key := range keys {
-		ban := m.bans[key]
+		ban := bans[key]
 		switch {
 		case ban == nil:
 		case m.tick() < ban.recheck:

@@ -71,8 +71,27 @@ func (r *rolls) sequence(n int) []step {
 			dst = pick(r, r.targets)
 		}
 		s.p, s.via = pick(r, builders)(src, dst, pick(r, ports)), protoTCP
+		if r.toggles > 0 && r.IntN(12) == 0 {
+			steps = append(steps, r.handshake(s.wait)...)
+			continue
+		}
 		r.vary(&s)
 		steps = append(steps, s)
+	}
+	return steps
+}
+
+// handshake is that of the one source that really connects, or part of it.
+func (r *rolls) handshake(wait time.Duration) (steps []step) {
+	n := r.IntN(4)
+	syn := packet.Connect(scanner4, host4, 81+uint16(n))
+	next := syn
+	next.Flags, next.Seq, next.Options = pick(r, []byte{packet.ACK, packet.ACK | packet.PSH, packet.RST | packet.ACK}), syn.Seq+1, packet.Timestamp
+	toggle := step{toggle: 7 + n}
+	for i, s := range []step{toggle, {wait: wait, via: protoTCP, p: syn}, toggle, {via: protoTCP, p: next}} {
+		if i == 1 || r.IntN(8) > 0 {
+			steps = append(steps, s)
+		}
 	}
 	return steps
 }
@@ -203,14 +222,9 @@ func (l *modelLab) furnish(rng *rand.Rand, nat bool) *rolls {
 			l.t.Fatal(err)
 		}
 	}
-	l.sockets = []*modelSocket{
-		{network: "tcp", addr: host4, port: 80}, {network: "tcp", addr: netip.IPv6Unspecified(), port: 443},
-		{network: "tcp", addr: host6, port: 8080}, {network: "udp", addr: host4, port: 53},
-		{network: "udp", addr: netip.IPv6Unspecified(), port: 5353}, {network: "udp", addr: host6, port: 40001},
-	}
-	r.toggles = len(l.sockets)
-	l.connect()
-	r.ports = []uint16{80, 443, 8080, 53, 5353, 40001, 45000, 33434, 33435, 40000, 40002, 60999, 61000, 0, 65535, 32767, 32768}
+	l.openSockets()
+	r.toggles = len(l.sockets) - l.steady
+	r.ports = []uint16{80, 443, 81, 82, 83, 84, 81, 82, 83, 84, 8080, 53, 5353, 40001, 45000, 33434, 33435, 40000, 40002, 60999, 61000, 0, 65535, 32767, 32768}
 	for port := range uint16(60) {
 		r.ports = append(r.ports, 1000+port)
 	}
@@ -218,8 +232,8 @@ func (l *modelLab) furnish(rng *rand.Rand, nat bool) *rolls {
 	return r
 }
 
-// connect makes a connection of the host to a scanner's port 8080.
-func (l *modelLab) connect() {
+// openSockets: those that sequences open and close come first.
+func (l *modelLab) openSockets() {
 	l.t.Helper()
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -229,17 +243,27 @@ func (l *modelLab) connect() {
 	if err := netlink.AddrAdd(lo, addr); err != nil {
 		l.t.Fatal(err)
 	}
-	local, peer := netip.AddrPortFrom(host4, 45000), netip.AddrPortFrom(scanner4, 8080)
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(peer))
-	if err != nil {
-		l.t.Fatal(err)
+	l.sockets = []*modelSocket{
+		{network: "tcp", addr: host4, port: 80}, {network: "tcp", addr: netip.IPv6Unspecified(), port: 443},
+		{network: "tcp", addr: host6, port: 8080}, {network: "udp", addr: host4, port: 53},
+		{network: "udp", addr: netip.IPv6Unspecified(), port: 5353}, {network: "udp", addr: host6, port: 40001},
 	}
-	l.t.Cleanup(func() { listener.Close() })
-	c, err := net.DialTCP("tcp", net.TCPAddrFromAddrPort(local), net.TCPAddrFromAddrPort(peer))
-	if err != nil {
-		l.t.Fatal(err)
+	theirs := &modelSocket{network: "tcp", addr: scanner4, port: 8080}
+	ours := &modelSocket{
+		network: "tcp", addr: host4, port: 45000, outbound: true, listener: theirs, peer: netip.AddrPortFrom(scanner4, 8080),
 	}
-	l.sockets = append(l.sockets, &modelSocket{network: "tcp", addr: host4, port: local.Port(), peer: peer, close: c.Close})
+	steady := []*modelSocket{ours, theirs}
+	for port := range uint16(4) {
+		mine := &modelSocket{network: "tcp", addr: host4, port: 81 + port}
+		steady = append(steady, mine)
+		l.sockets = append(l.sockets, &modelSocket{
+			network: "tcp", addr: host4, port: mine.port, listener: mine, peer: netip.AddrPortFrom(scanner4, 40000),
+		})
+	}
+	l.sockets, l.steady = append(l.sockets, steady...), len(steady)
+	for i := len(l.sockets) - 1; i >= 0; i-- {
+		l.toggle(l.sockets[i])
+	}
 }
 
 // modelWaits are times at which something may end, and near them.
@@ -263,7 +287,7 @@ func randomOptions(rng *rand.Rand) RunnerOptions {
 		Decay:      []time.Duration{30 * time.Minute, time.Minute, time.Second, 7 * time.Second, time.Hour}[rng.IntN(5)],
 		IPv6Prefix: []int{64, 56, 48, 128}[rng.IntN(4)], DropCrafted: rng.IntN(3) > 0,
 		BanDuration: []time.Duration{10 * time.Minute, time.Second, time.Minute, time.Hour}[rng.IntN(4)],
-		IgnorePorts: []uint16{1003, 65535},
+		IgnorePorts: []uint16{1003, 65535}, BanMultiplier: rng.IntN(5), BanMax: 24 * time.Hour,
 	}
 	return RunnerOptions{Settings: s, Monitor: rng.IntN(5) == 0, Bridged: rng.IntN(3) == 0}
 }

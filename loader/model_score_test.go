@@ -3,6 +3,7 @@
 package loader
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -77,6 +78,8 @@ type modelSource struct {
 	tools       [16]uint8
 	began       time.Duration
 	bannedUntil time.Duration
+	proofs      []uint16 // ports with a handshake since the first failure
+	strikes     int      // proven bans so far
 }
 
 const remembered = 32
@@ -170,8 +173,8 @@ func inPrefix(a netip.Addr, n int) netip.Prefix {
 	return p
 }
 
-// slotOf and printOf are where the program keeps a source's first failure
-// and what it remembers of a probe. The model has no such limits; sequences
+// slotOf, printOf and visitOf are where the program keeps a source's first
+// failure, what it remembers of a probe and of the use of an open port. The model has no such limits; sequences
 // in which they would show are not run.
 func slotOf(p netip.Prefix, seed uint64) uint64 {
 	w := words(p.Addr())
@@ -183,6 +186,11 @@ func slotOf(p netip.Prefix, seed uint64) uint64 {
 
 func printOf(t target, seed uint64) uint64 {
 	return hashWords(words(t.dst), seed^uint64(t.protocol)) >> 48
+}
+
+func visitOf(v visit, seed uint64) uint64 {
+	port := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v.port))
+	return hashWords(words(v.src), seed^uint64(port)) >> 44
 }
 
 func hashWords(w [4]uint32, h uint64) uint64 {

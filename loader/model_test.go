@@ -21,10 +21,12 @@ type model struct {
 	onLink     []netip.Prefix
 	lists      map[netip.Addr]listing
 	ignored    map[uint16]bool
-	hasSocket  func(*view) bool
+	socket     func(*view) (found, connected bool)
 	now        time.Duration
 	sources    map[netip.Prefix]*modelSource
 	bans       map[netip.Prefix]*modelBan
+	proven     map[netip.Prefix]*modelBan
+	visits     map[visit]bool
 	listened   map[heard]*hearing
 	rooms      map[netip.Prefix]*waitingRoom
 	published  map[service]time.Duration // when, in seconds
@@ -80,6 +82,9 @@ func (m *model) judge(frame []byte) string {
 	case denied:
 		return "drop denied"
 	case manuallyBanned:
+		return "drop banned"
+	}
+	if ban, _ := m.banOf(m.proven, &v); ban != nil && m.lists[v.src] != watched {
 		return "drop banned"
 	}
 	if v.later {
@@ -187,7 +192,10 @@ func (m *model) isRepeated(s *modelSource, t target) bool {
 // ask: is the packet for this host, and does a socket want it?
 func (m *model) ask(v *view, g guess) (ours, open bool) {
 	ours = v.ours && m.own[whole(v.dst).Addr()]
-	return ours, ours && g.question != isOurs && m.hasSocket(v)
+	if ours && g.question != isOurs {
+		open, _ = m.socket(v)
+	}
+	return ours, open
 }
 
 // outcome is why a packet is not a failed probe, "" if it is one.
@@ -199,6 +207,9 @@ func (m *model) outcome(v *view, g guess) string {
 	case open:
 		if g.question == isListened {
 			m.hear(v)
+		}
+		if _, connected := m.socket(v); g.question == isListened && !connected && v.protocol == protoTCP && !g.crafted {
+			m.expectProof(v, failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool})
 		}
 		return "pass open"
 	case m.waits(v, g, ours):

@@ -27,6 +27,9 @@ type unanswered struct {
 type waitingRoom struct {
 	slots [waitingMost]*unanswered
 	next  int
+
+	proofs    [expectedMost]*unanswered // to listeners
+	nextProof int
 }
 
 // service is a port that somebody behind this host answers for.
@@ -52,13 +55,7 @@ func (m *model) await(v *view, f failure) string {
 	if at, ok := m.published[service{v.dst, v.dport}]; ok && m.now/time.Second-at < 24*60*60 {
 		return "pass open"
 	}
-	key, now := m.sourceKey(v), uint32(ms(m.now))
-	room := m.rooms[key]
-	if room == nil {
-		room = &waitingRoom{}
-		m.rooms[key] = room
-	}
-	m.awaited[v.src] = uint32(m.tick())
+	room, now := m.room(v), uint32(ms(m.now))
 	reason := "pass waiting"
 	fail := func(slot int) {
 		u := room.slots[slot]
@@ -84,8 +81,20 @@ func (m *model) await(v *view, f failure) string {
 	if room.slots[slot] != nil {
 		fail(slot)
 	}
-	room.slots[slot] = &unanswered{f, *v, now}
+	room.slots[slot] = &unanswered{failure: f, v: *v, ms: now}
 	return reason
+}
+
+// room returns where the source's SYNs wait, about to be used.
+func (m *model) room(v *view) *waitingRoom {
+	key := m.sourceKey(v)
+	room := m.rooms[key]
+	if room == nil {
+		room = &waitingRoom{}
+		m.rooms[key] = room
+	}
+	m.awaited[v.src] = uint32(m.tick())
+	return room
 }
 
 // fail scores a SYN that waited in vain.
@@ -103,23 +112,36 @@ func (m *model) fail(v *view, u *unanswered, tool event.Tool) string {
 }
 
 // isAwaited: the packet continues a connection whose SYN waits, which makes
-// its port published.
+// its port published. One that a socket took may prove the address.
 func (m *model) isAwaited(v *view) bool {
 	const syn, rst, ack = 2, 4, 16
-	if v.flags&(syn|rst|ack) != ack || uint32(m.tick())-m.awaited[v.src] >= answerTicks {
+	if v.flags&(syn|ack) != ack || uint32(m.tick())-m.awaited[v.src] >= answerTicks {
 		return false
 	}
 	room := m.rooms[m.sourceKey(v)]
 	if room == nil {
 		return false
 	}
-	is := target{v.dst, v.protocol, v.dport}
+	for i, u := range room.proofs {
+		if _, connected := m.socket(v); u.isFollowedBy(v) && connected {
+			room.proofs[i] = nil
+			m.prove(v)
+		}
+	}
+	if v.flags&rst != 0 {
+		return false
+	}
 	for i, u := range room.slots {
-		if u != nil && u.target == is && u.v.sport == v.sport && v.seq-u.v.seq-1 <= 1<<20 {
+		if u.isFollowedBy(v) {
 			room.slots[i] = nil
 			m.published[service{v.dst, v.dport}] = m.now / time.Second
 			return true
 		}
 	}
 	return false
+}
+
+// isFollowedBy: v comes next on the connection, up to a megabyte on.
+func (u *unanswered) isFollowedBy(v *view) bool {
+	return u != nil && u.target == (target{v.dst, v.protocol, v.dport}) && u.v.sport == v.sport && v.seq-u.v.seq-1 <= 1<<20
 }
