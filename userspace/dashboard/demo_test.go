@@ -4,6 +4,7 @@ package dashboard
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -78,12 +79,17 @@ func (b *bench) demo(sources int) {
 			Probes: uint64(distinct), Distinct: distinct, Ports: ports, First: first, Last: last, Enforced: true, Place: place,
 		}
 		e := event.Event{ID: fmt.Sprint(i), Time: last, Action: event.ScanDetected, Scan: scan, Interface: "eth0", Reason: fmt.Sprintf("score %d of 4", src.Score)}
+		if kinds.Has(event.UDP) {
+			src.UDPScore, src.Score = src.Score*2, 0
+		}
 		switch {
 		case state < 5:
 			grade := event.Grade(r.IntN(2))
 			scan.Grade = grade
 			scan.BanUntil = now.Add(time.Duration(30+r.IntN(5000)) * time.Second)
-			src.Score = 8
+			if src.UDPScore == 0 {
+				src.Score = 8
+			}
 			bans = append(bans, event.Ban{Source: p, Grade: grade, Since: last, Until: scan.BanUntil, Dropped: uint64(r.IntN(4000))})
 			e.Action, e.Reason = event.SourceBanned, "score 8 of 8"
 		case state == 5:
@@ -137,16 +143,16 @@ func (b *bench) demoHistory(r *rand.Rand, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range 96 {
-		busy := uint64(40 + 30*(i%24)/10 + r.IntN(60))
+		busy := uint64(60+25*math.Sin(float64(i)/14)+20*math.Sin(float64(i)/3)) + uint64(r.IntN(40))
 		if i == 40 || i == 71 {
-			busy *= 9
+			busy *= 4
 		}
 		h.buckets = append(h.buckets, history.Bucket{
 			Start:  now.Truncate(15 * time.Minute).Add(time.Duration(i-95) * 15 * time.Minute),
 			Probes: busy * 8, Scans: busy / 6, Bans: busy / 11, Dropped: busy * uint64(20+r.IntN(30)), Passed: 50_000,
 		})
 	}
-	counts := []int{3120, 2440, 1480, 1210, 310, 640, 720, 530, 410, 260, 60, 120, 220, 330}
+	counts := []int{3120, 2440, 1480, 1210, 840, 720, 640, 530, 410, 330, 260, 220, 120, 60}
 	for i, p := range demoPlaces {
 		h.countries = append(h.countries, history.CountryTotal{ISO: p.CountryISO, Name: p.Country, Scans: counts[i], Sources: counts[i] / 3, Banned: counts[i] / 2})
 	}

@@ -38,14 +38,14 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
 		if !s.allowedHost(strings.ToLower(r.Host)) {
-			http.Error(w, "this is not "+http.StatusText(http.StatusMisdirectedRequest), http.StatusMisdirectedRequest)
+			http.Error(w, "no such host here", http.StatusMisdirectedRequest)
 			return
 		}
 		if !sameOrigin(r) {
 			http.Error(w, "requests from other sites are refused", http.StatusForbidden)
 			return
 		}
-		if r.Method == http.MethodOptions || r.Method == http.MethodTrace {
+		if !allowedMethod(r) {
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
@@ -85,6 +85,16 @@ func sameOrigin(r *http.Request) bool {
 	// SameSite=Strict, that shows the sign-in page.
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" &&
 		r.Header.Get("Sec-Fetch-Dest") == "document" && !isAPI(r)
+}
+
+// allowedMethod leaves out what nothing here needs. A HEAD of the stream
+// would be one that never ends and sends nothing.
+func allowedMethod(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return r.Method == http.MethodHead && !isAPI(r)
 }
 
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

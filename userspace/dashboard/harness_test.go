@@ -504,3 +504,6 @@ func eventually(t *testing.T, what string, f func() bool) {
 	}
 	t.Fatalf("%s: not in time", what)
 }
+
+// defaults is a configuration for what needs no files.
+func (b *bench) defaults() config.Config { return config.Default() }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"denmap/userspace/lists"
+	"denmap/userspace/store/safefile"
 )
 
 // importLimit is how long an import may take to arrive and to be read.
@@ -50,6 +51,9 @@ func (s *Server) importList(w http.ResponseWriter, r *http.Request) (any, error)
 	})
 	if errors.Is(err, lists.ErrNoAddresses) {
 		return nil, badValue("file", err)
+	}
+	if errors.Is(err, safefile.ErrTooLarge) {
+		return nil, &apiError{Status: http.StatusRequestEntityTooLarge, Message: err.Error(), Field: "file"}
 	}
 	if err != nil {
 		return nil, explainList(err, precious)

@@ -3,11 +3,11 @@
 // A timeline as one row of bars for each series, above a common axis.
 
 import { $, h, setText, show, svg } from "./dom.js";
-import { compact, number } from "./format.js";
+import { compact, number, short } from "./format.js";
 
 const rowHeight = 74;
 const axisHeight = 22;
-const leftSide = 86;
+const leftSide = 92;
 
 export const series = [
   { name: "probes", title: "Probes" },
@@ -52,11 +52,11 @@ export class Chart {
     const days = this.buckets.length * this.seconds > 2 * 86400;
     if (long) {
       const end = new Date(date.getTime() + this.seconds * 1000);
-      const clock = { hour: "2-digit", minute: "2-digit" };
+      const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
       return date.toLocaleDateString(undefined, { weekday: "short", day: "numeric", month: "short" }) + ", " +
         date.toLocaleTimeString(undefined, clock) + "–" + end.toLocaleTimeString(undefined, clock);
     }
-    return days ? date.toLocaleDateString(undefined, { day: "numeric", month: "short" }) : date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+    return days ? date.toLocaleDateString(undefined, { day: "numeric", month: "short" }) : date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   }
 
   draw() {
@@ -93,12 +93,12 @@ export class Chart {
       svg("line", { class: "base", x1: leftSide, x2: leftSide + room, y1: base, y2: base }),
       svg("text", { class: "name", x: 0, y: base - tall + 12 }, s.title),
       svg("text", { class: "sum", x: 0, y: base - tall + 30 }, compact(sum)),
-      svg("text", { class: "most", x: leftSide - 6, y: base - tall + 4, "text-anchor": "end" }, compact(most)),
+      svg("text", { class: "most", x: leftSide - 6, y: base - tall + 4, "text-anchor": "end" }, short(most)),
       svg("path", { d: path }));
   }
 
   drawAxis(room, height) {
-    const every = Math.max(1, Math.ceil(90 / this.step));
+    const every = Math.max(1, Math.ceil(78 / this.step));
     const marks = [];
     for (let k = Math.floor(every / 2); k < this.buckets.length; k += every) {
       const x = leftSide + k * this.step;

@@ -3,12 +3,15 @@
 import { h } from "./dom.js";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const shortForm = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const number = (n) => whole.format(n ?? 0);
 
 // compact is for numbers that change quickly or may be large.
-export const compact = (n) => (n < 10000 ? whole.format(n ?? 0) : short.format(n));
+export const compact = (n) => (n < 10000 ? whole.format(n ?? 0) : shortForm.format(n));
+
+// short is for axes.
+export const short = (n) => shortForm.format(n);
 
 export const rate = (n) => (n === 0 ? "–" : n < 10 ? String(n) + "/s" : compact(n) + "/s");
 
@@ -43,14 +46,15 @@ export function networkText(place) {
   return place.asn ? "AS" + place.asn : "";
 }
 
-// placeNode is a flag, which says nothing to who hears it, and the name.
-export function placeNode(place) {
+// placeNode is a flag, which says nothing to who hears it, and the name of
+// the country; the city, where there is room for it.
+export function placeNode(place, whole = false) {
   const text = placeText(place);
   if (!text) {
     return h("span", { class: "dim" }, "unknown");
   }
   const sign = flag(place.iso);
-  return h("span", { class: "place", title: text }, sign ? h("span", { class: "flag", "aria-hidden": "true" }, sign) : null, text);
+  return h("span", { class: "place", title: text }, sign ? h("span", { class: "flag", "aria-hidden": "true" }, sign) : null, whole ? text : place.country || text);
 }
 
 export function seconds(s) {
@@ -69,9 +73,18 @@ export function seconds(s) {
 export const ago = (time, now = Date.now()) => seconds((now - Date.parse(time)) / 1000) + " ago";
 export const left = (time, now = Date.now()) => seconds((Date.parse(time) - now) / 1000);
 
-const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const thisYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...clock });
+const anyYear = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", ...clock });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-export const moment = (time) => (time ? dayAndTime.format(new Date(time)) : "–");
+
+export function moment(time) {
+  if (!time) {
+    return "–";
+  }
+  const date = new Date(time);
+  return (date.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(date);
+}
 
 // timeNode shows a time, and on demand the exact one.
 export function timeNode(time, text = moment(time)) {

@@ -24,7 +24,8 @@ const columns = [
   { name: "score", title: "Score", by: (r) => Math.max(r.score, r.udp_score), cell: (r) => scoreCell(r, scores) },
   { name: "grade", title: "Grade", by: (r) => r.grade ?? "", cell: (r) => r.grade ?? "–", up: true },
   { name: "action", title: "Action", by: (r) => stateOrder.indexOf(r.state), cell: stateCell },
-  { name: "last", title: "Last seen", by: (r) => r.last, cell: lastCell, number: true },
+  { name: "dropped", title: "Dropped", by: (r) => r.dropped, cell: (r) => (r.dropped ? compact(r.dropped) : "–"), number: true },
+  { name: "last", title: "Seen", by: (r) => r.last, cell: lastCell, number: true },
 ];
 
 const rows = new Map(); // by source: the row, its element, its cells
@@ -48,8 +49,8 @@ function portsCell(r) {
 
 function stateCell(r) {
   const more = r.state === "banned" ? (r.until ? ", " + left(r.until) : ", no end") : "";
-  return h("span", { class: "state", data: { state: r.state }, title: r.reason || false }, stateText(r.state) + more,
-    r.dropped ? h("span", { class: "dim" }, " " + compact(r.dropped) + " dropped") : null);
+  const title = [r.reason, r.dropped ? number(r.dropped) + " packets dropped" : ""].filter(Boolean).join("; ");
+  return h("span", { class: "state", data: { state: r.state }, title: title || false }, stateText(r.state) + more);
 }
 
 function lastCell(r) {

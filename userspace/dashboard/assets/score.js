@@ -15,5 +15,5 @@ export function scoreCell(r, scores) {
   bar.style.setProperty("--alert", alert / ban);
   bar.setAttribute("aria-hidden", "true");
   return h("span", { class: "score", title: `${udp ? "UDP score" : "score"} ${value}; alert at ${alert}, ban at ${ban}` }, bar,
-    h("span", { class: "value" }, `${value}/${ban}`), udp ? h("span", { class: "dim" }, " udp") : null);
+    h("span", { class: "value" }, `${value}/${ban}${udp ? " udp" : ""}`));
 }

@@ -20,6 +20,14 @@ const choices = {
 
 let saved = {}; // values as the files say, as texts
 
+// The words of the configuration's reference, where the page has shorter ones.
+const shorter = {
+  mode: "Monitoring still drops what the deny list and manual bans name.",
+  "detect.ban_score": "Score at which a source is banned.", "detect.udp_ban_score": "UDP score at which a source is banned.",
+  "mail.port": "0 takes 587, 465 or 25, by the encryption.", "mail.host": "Empty: no mail.", "mail.tls": "", "mail.username": "Empty: no authentication.", "mail.to": "Separated by commas.",
+  "mail.digest": "At most one mail in this time; what happens meanwhile is told together.", "mail.max_per_day": "",
+};
+
 const idOf = (key) => "f-" + key.replaceAll(".", "-");
 const fieldOf = (key) => document.getElementById(idOf(key));
 const textOf = (value) => (Array.isArray(value) ? value.join(", ") : String(value ?? ""));
@@ -41,8 +49,8 @@ function field(s) {
   return h("div", { class: "field", data: { key: s.key } },
     h("label", { for: idOf(s.key) }, titles[s.key] ?? s.key), control(s),
     h("p", { class: "said", id: idOf(s.key) + "-said", role: "alert" }),
-    h("p", { class: "help", id: idOf(s.key) + "-help" }, s.description, " ",
-      h("span", { class: "dim" }, s.key === "mode" ? "" : `Default: ${s.default || "none"}. `, from && from + ". ", s.locked && "Cannot be changed here: " + s.locked + ". ",
+    h("p", { class: "help", id: idOf(s.key) + "-help" }, shorter[s.key] ?? s.description, " ",
+      h("span", { class: "dim" }, s.from !== "default" && s.key !== "mode" && !["", '""', "[]"].includes(s.default) ? `Default: ${s.default}. ` : null, from && from + ". ", s.locked && "Cannot be changed here: " + s.locked + ". ",
         s.in_force !== undefined && `In force now: ${textOf(s.in_force)}.`)));
 }
 

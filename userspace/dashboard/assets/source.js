@@ -100,7 +100,7 @@ async function load() {
     setText($("#title"), a.source);
     document.title = a.source + " · DenMap";
     const network = networkText(a.place);
-    show($("#where"), placeNode(a.place), network ? h("span", { class: "dim" }, " · " + network + (a.place.asn && a.place.as ? " (AS" + a.place.asn + ")" : "")) : null);
+    show($("#where"), placeNode(a.place, true), network ? h("span", { class: "dim" }, " · " + network + (a.place.asn && a.place.as ? " (AS" + a.place.asn + ")" : "")) : null);
     shown = a;
     drawHead(a);
     drawNow(a);
