@@ -128,13 +128,28 @@ func (e *environment) history(c *cli.Context, r *history.Reader, f history.Filte
 	last := c.Int("lines")
 	switch {
 	case c.Bool("json"):
-		return e.historyJSON(e.eachScan(c.Context, r, f, last))
+		gaps, err := historyGaps(c.Context, r, f.Range)
+		if err != nil {
+			return err
+		}
+		return e.historyJSON(e.eachScan(c.Context, r, f, last), gaps)
 	case c.Bool("csv"):
 		return e.historyCSV(e.eachScan(c.Context, r, f, last))
 	case last == 0:
 		return e.historyTable(c.Context, r, f, history.MaxLimit)
 	}
 	return e.historyTable(c.Context, r, f, last)
+}
+
+// historyGaps returns the times that the history says nothing about, the
+// latest thousand of them, oldest first.
+func historyGaps(ctx context.Context, r *history.Reader, in history.Range) ([]history.Note, error) {
+	notes, err := r.Notes(ctx, in, history.MaxLimit)
+	gaps := slices.DeleteFunc(notes, func(n history.Note) bool {
+		return n.Action != history.DaemonDown && n.Action != event.EventsLost
+	})
+	slices.Reverse(gaps)
+	return gaps, err
 }
 
 // scanSource hands scans on, one by one, oldest first.

@@ -22,8 +22,13 @@ func (e *environment) historyTable(ctx context.Context, r *history.Reader, f his
 	if err != nil {
 		return err
 	}
+	gaps, err := historyGaps(ctx, r, f.Range)
+	if err != nil {
+		return err
+	}
 	if len(scans) == 0 {
 		e.say("no scan fits")
+		e.sayGaps(gaps)
 		return nil
 	}
 	rows := make([][]string, len(scans))
@@ -39,7 +44,23 @@ func (e *environment) historyTable(ctx context.Context, r *history.Reader, f his
 	if more {
 		e.say("the last %d; there are more: -n, --since, --csv", len(scans))
 	}
+	e.sayGaps(gaps)
 	return nil
+}
+
+// sayGaps tells what the history cannot know.
+func (e *environment) sayGaps(gaps []history.Note) {
+	var lost uint64
+	for _, g := range gaps {
+		if g.Lost != nil {
+			lost += g.Lost.Count
+			continue
+		}
+		e.say("no daemon from %s to %s (%s)", e.clock(g.Time), e.clock(g.End), g.Reason)
+	}
+	if lost > 0 {
+		e.say("%d events were lost", lost)
+	}
 }
 
 // scanOutcome says what was done about a scan, and how sure its address is.
@@ -115,13 +136,39 @@ func newScanDocument(s history.Scan) scanDocument {
 	return d
 }
 
+// gapDocument is a time without a daemon, or events that were lost.
+type gapDocument struct {
+	What   event.Action `json:"what"` // "daemon-down" or "events-lost"
+	From   time.Time    `json:"from"`
+	To     time.Time    `json:"to,omitzero"`
+	Stage  string       `json:"stage,omitempty"` // where events got lost
+	Count  uint64       `json:"count,omitempty"` // of them
+	Reason string       `json:"reason,omitempty"`
+}
+
+func newGapDocument(n history.Note) gapDocument {
+	d := gapDocument{What: n.Action, From: n.Time, To: n.End, Reason: n.Reason}
+	if n.Lost != nil {
+		d.Stage, d.Count = n.Lost.Stage, n.Lost.Count
+	}
+	return d
+}
+
 // historyJSON writes one document, scan by scan: there may be millions.
-func (e *environment) historyJSON(scans scanSource) error {
+func (e *environment) historyJSON(scans scanSource, gaps []history.Note) error {
+	documents := make([]gapDocument, len(gaps))
+	for i, g := range gaps {
+		documents[i] = newGapDocument(g)
+	}
+	end, err := json.MarshalIndent(documents, "  ", "  ")
+	if err != nil {
+		return err
+	}
 	if err := e.writeText(fmt.Sprintf("{\n  \"schema\": %d,\n  \"scans\": [", schema)); err != nil {
 		return err
 	}
 	between := "\n    "
-	err := scans(func(s history.Scan) error {
+	err = scans(func(s history.Scan) error {
 		text, err := json.MarshalIndent(newScanDocument(s), "    ", "  ")
 		if err != nil {
 			return err
@@ -133,10 +180,11 @@ func (e *environment) historyJSON(scans scanSource) error {
 	if err != nil {
 		return err
 	}
+	closing := "],\n  \"gaps\": " + string(end) + "\n}\n"
 	if between == ",\n    " {
-		return e.writeText("\n  ]\n}\n")
+		closing = "\n  " + closing
 	}
-	return e.writeText("]\n}\n")
+	return e.writeText(closing)
 }
 
 func (e *environment) historyCSV(scans scanSource) error {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,7 @@ func TestHistoryJSON(t *testing.T) {
 	var document struct {
 		Schema int            `json:"schema"`
 		Scans  []scanDocument `json:"scans"`
+		Gaps   []gapDocument  `json:"gaps"`
 	}
 	d := json.NewDecoder(strings.NewReader(got.stdout))
 	d.DisallowUnknownFields()
@@ -164,7 +166,48 @@ func TestHistoryJSON(t *testing.T) {
 	if err := json.Indent(&indented, []byte(got.stdout), "", "  "); err != nil || indented.String() != got.stdout {
 		t.Errorf("%v; not indented as other documents are:\n%s", err, got.stdout)
 	}
-	c.compare("history --json --kind sweep", c.runHistory("history", "--json", "--kind", "sweep"), outcome{stdout: "{\n  \"schema\": 1,\n  \"scans\": []\n}\n"})
+	c.compare("history --json --kind sweep", c.runHistory("history", "--json", "--kind", "sweep"), outcome{stdout: "{\n  \"schema\": 1,\n  \"scans\": [],\n  \"gaps\": []\n}\n"})
+}
+
+// What the history cannot know is told.
+func TestHistoryGaps(t *testing.T) {
+	c := newConsole(t)
+	if err := c.writeHistory().Close(); err != nil {
+		t.Fatal(err)
+	}
+	later := testNow.Add(time.Hour)
+	db, err := history.Open(history.Options{Path: c.path("state/history.db"), Clock: func() time.Time { return later }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		db.Handle(event.Event{ID: "L", Time: later, Action: event.EventsLost, Lost: &event.Loss{Stage: "queue", Count: 6}})
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const said = "denmap: no daemon from 2026-01-02 03:04:05 to 2026-01-02 04:04:05 (stopped)\ndenmap: 12 events were lost\n"
+	if got := c.runHistory("history"); got.code != 0 || got.stderr != said {
+		t.Errorf("got %+v, want %s", got, said)
+	}
+	if got := c.runHistory("history", "--kind", "sweep"); got.stderr != "denmap: no scan fits\n"+said {
+		t.Errorf("without scans: %+v", got)
+	}
+	if got := c.runHistory("history", "--until", "2026-01-01"); got.stderr != "" {
+		t.Errorf("before: %+v", got)
+	}
+	var document struct {
+		Gaps []gapDocument `json:"gaps"`
+	}
+	got := c.runHistory("history", "--json")
+	want := []gapDocument{
+		{What: history.DaemonDown, From: testNow, To: later, Reason: "stopped"},
+		{What: event.EventsLost, From: later, Stage: "queue", Count: 6},
+		{What: event.EventsLost, From: later, Stage: "queue", Count: 6},
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &document); err != nil || !reflect.DeepEqual(document.Gaps, want) {
+		t.Errorf("gaps %+v, %v, want %+v", document.Gaps, err, want)
+	}
 }
 
 func TestHistoryCSV(t *testing.T) {

@@ -343,10 +343,13 @@ func TestImpact(t *testing.T) {
 	for _, test := range []struct{ score, udp, scans, sources int }{
 		{5, 9, 2, 1}, {6, 9, 1, 1}, {4, 8, 4, 3}, {9, 8, 1, 1}, {9, 9, 0, 0},
 	} {
-		got, err := db.Impact(context.Background(), Range{}, test.score, test.udp)
+		got, err := db.ImpactOf(context.Background(), Range{}, test.score, test.udp)
 		if err != nil || got.Scans != test.scans || got.Sources != test.sources || len(got.Examples) != test.scans {
 			t.Errorf("%+v: got %+v, %v", test, got, err)
 		}
+	}
+	if got, err := db.Impact(context.Background(), Range{}, 5); err != nil || got.Scans != 3 || got.Sources != 2 {
+		t.Errorf("with one score: %+v, %v", got, err)
 	}
 }
 

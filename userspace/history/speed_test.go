@@ -125,7 +125,7 @@ func timedQueries() []timedQuery {
 			return err
 		}},
 		{"notes", func(ctx context.Context, r *Reader) error { _, err := r.Notes(ctx, month, 0); return err }},
-		{"impact", func(ctx context.Context, r *Reader) error { _, err := r.Impact(ctx, Range{}, 6, 12); return err }},
+		{"impact", func(ctx context.Context, r *Reader) error { _, err := r.ImpactOf(ctx, Range{}, 6, 12); return err }},
 		{"hour", func(ctx context.Context, r *Reader) error { _, err := r.Timeline(ctx, Hour); return err }},
 		{"day", func(ctx context.Context, r *Reader) error { _, err := r.Timeline(ctx, Day); return err }},
 		{"week", func(ctx context.Context, r *Reader) error { _, err := r.Timeline(ctx, Week); return err }},
