@@ -146,6 +146,7 @@ type denmapNamespace struct {
 	Probes       *uint64      `json:"probes,omitempty"`
 	Ports        *denmapPorts `json:"ports,omitempty"`
 	Grade        string       `json:"grade,omitempty"`
+	Group        *denmapGroup `json:"group,omitempty"`
 	Ban          *denmapBan   `json:"ban,omitempty"`
 	Dropped      uint64       `json:"dropped,omitempty"`
 	Protected    bool         `json:"protected,omitempty"`

@@ -166,6 +166,14 @@ func randomEvent(r *rand.Rand) event.Event {
 	for range r.IntN(17) {
 		s.Ports = append(s.Ports, uint16(r.IntN(65536)))
 	}
+	s.Group = nil
+	if r.IntN(3) == 0 {
+		s.Group = &event.Group{ID: randomText(r), Size: r.IntN(5)}
+		for range r.IntN(4) {
+			s.Group.Sources = append(s.Group.Sources, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(256))}), 24+r.IntN(9)))
+		}
+		s.Group.Proven = s.Group.Sources[:r.IntN(len(s.Group.Sources)+1)]
+	}
 	s.Transport = []string{"", "tcp", "udp", randomText(r)}[r.IntN(4)]
 	if r.IntN(4) == 0 {
 		s.Destination, s.First, s.BanUntil = netip.Addr{}, time.Time{}, time.Time{}

@@ -14,7 +14,7 @@ import (
 // set must fit. Source, Kinds, Grades fit only events about a scan.
 type Filter struct {
 	Since, Until time.Time    // from Since on, before Until
-	Source       netip.Prefix // sources inside it, or that contain it
+	Source       netip.Prefix // sources inside it, or that contain it; also as one of a group
 	Kinds        event.Kinds  // any of them
 	Actions      []event.Action
 	Grades       []event.Grade
@@ -39,10 +39,19 @@ func (f Filter) Match(r Record) bool {
 	s := e.Scan
 	switch {
 	case s == nil,
-		f.Source.IsValid() && !f.Source.Overlaps(s.Source),
+		f.Source.IsValid() && !f.Source.Overlaps(s.Source) && !f.inGroup(e),
 		f.Kinds != 0 && f.Kinds&s.Kinds == 0,
 		len(f.Grades) > 0 && !slices.Contains(f.Grades, s.Grade):
 		return false
 	}
 	return true
+}
+
+// inGroup reports whether e is an alert that speaks for a group in which
+// the source is named: the others of the group have none of their own.
+func (f Filter) inGroup(e event.Event) bool {
+	if e.Action != event.ScanDetected || e.Scan.Group == nil {
+		return false
+	}
+	return slices.ContainsFunc(e.Scan.Group.Sources, f.Source.Overlaps)
 }

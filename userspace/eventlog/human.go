@@ -36,7 +36,7 @@ func RenderHuman(w io.Writer, r Record, zone *time.Location) error {
 		orDash(strings.Join(s.Kinds.NamesFrom(s.Main), ",")),
 		orDash(toolName(s.Tool)),
 		portsText(s),
-		clean(outcome(e)))
+		clean(outcome(e)+shortGroup(s)))
 	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
 	return err
 }
@@ -49,6 +49,14 @@ func shortPlace(p event.Place) string {
 		return p.CountryISO
 	}
 	return p.Special
+}
+
+// shortGroup says that others sent the same as s.
+func shortGroup(s *event.Scan) string {
+	if s.Group == nil {
+		return ""
+	}
+	return fmt.Sprintf(", one of %d that sent the same", s.Group.Size)
 }
 
 // humanPorts is how many ports of the sample a line shows.

@@ -70,7 +70,7 @@ func (d *document) addScan(s *event.Scan) {
 	if a := s.Source.Addr(); a.IsValid() {
 		// source.ip must be an address: of a prefix it is the first one.
 		d.Source = &ecsSource{IP: a.String(), Geo: geoOf(s.Place), AS: asOf(s.Place)}
-		d.Related = &ecsRelated{[]string{a.String()}}
+		d.Related = &ecsRelated{relatedAddrs(s)}
 		d.Network.Type = "ipv4"
 		if a.Is6() {
 			d.Network.Type = "ipv6"
@@ -101,6 +101,7 @@ func (d *document) addScan(s *event.Scan) {
 	m.Score, m.Threshold, m.Probes = &s.Score, &s.Threshold, &s.Probes
 	m.Ports = &denmapPorts{s.Distinct, s.Ports}
 	m.Grade, m.Dropped = s.Grade.String(), s.Dropped
+	m.Group = groupDocument(s.Group)
 	m.Protected, m.Watched = s.Protected, s.Watched
 	m.SourceRange, m.GeoDatabase = s.Place.Special, s.Place.Database
 	if !s.BanUntil.IsZero() {
@@ -188,6 +189,9 @@ func (d *document) scan() (*event.Scan, error) {
 	s.Place.Special, s.Place.Database = m.SourceRange, m.GeoDatabase
 
 	var err error
+	if s.Group, err = m.Group.group(); err != nil {
+		return nil, err
+	}
 	if d.Source != nil {
 		text := d.Source.IP
 		if m.SourcePrefix != "" {

@@ -49,18 +49,18 @@ func scanMessage(e event.Event) string {
 	case event.SourceUnbanned:
 		return withReason(who+" unbanned", e.Reason)
 	case event.ScanDetected:
-		return scanText(s) + ": " + extent(s) + ", alerted"
+		return scanText(s) + ": " + extent(s) + ", alerted" + groupText(s, true)
 	case event.ScanEnded:
 		text := scanText(s) + " ended: " + extent(s)
 		if s.Dropped > 0 {
 			text += ", " + plural(s.Dropped, "packet", "packets") + " dropped"
 		}
-		return text
+		return text + groupText(s, false)
 	}
 	if s.Kinds == 0 { // an operator's ban
 		return withReason(who+" "+verdict(e), e.Reason)
 	}
-	return scanText(s) + ": " + extent(s) + ", " + verdict(e)
+	return scanText(s) + ": " + extent(s) + ", " + verdict(e) + groupText(s, false)
 }
 
 // scanText says who does what: "SYN scan by 192.0.2.7 (nmap) from France".

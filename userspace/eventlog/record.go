@@ -117,10 +117,8 @@ func normalize(e event.Event) event.Event {
 }
 
 func normalizeScan(s event.Scan) event.Scan {
-	if a := s.Source.Addr(); a.Is4In6() && s.Source.Bits() >= 96 {
-		s.Source = netip.PrefixFrom(a.Unmap(), s.Source.Bits()-96)
-	}
-	s.Source = s.Source.Masked()
+	s.Source = normalizePrefix(s.Source)
+	s.Group = normalizeGroup(s.Group)
 	s.Destination = s.Destination.Unmap()
 	s.Main = mainKind(s.Kinds.NamesFrom(s.Main)) // one of Kinds, or 0
 	s.Transport = limited(s.Transport)

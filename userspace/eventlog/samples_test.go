@@ -75,6 +75,20 @@ func samples() []sample {
 		{"banned-watched", changed(event.SourceBanned, func(_ *event.Event, s *event.Scan) {
 			s.Enforced, s.Watched, s.BanUntil = false, true, time.Time{}
 		})},
+		{"detected-decoys", changed(event.ScanDetected, func(e *event.Event, s *event.Scan) {
+			e.Reason, s.Score, s.Threshold, s.BanUntil = "score 4 of 4", 4, 4, time.Time{}
+			s.Group = &event.Group{ID: e.ID, Size: 3, Sources: []netip.Prefix{
+				s.Source, netip.MustParsePrefix("203.0.113.70/32"), netip.MustParsePrefix("203.0.113.71/32"),
+			}}
+		})},
+		{"banned-decoy", changed(event.SourceBanned, func(e *event.Event, s *event.Scan) {
+			real := netip.MustParsePrefix("203.0.113.70/32")
+			s.Group = &event.Group{ID: e.ID, Size: 100, Sources: []netip.Prefix{s.Source, real}, Proven: []netip.Prefix{real}}
+		})},
+		{"banned-among-decoys", changed(event.SourceBanned, func(e *event.Event, s *event.Scan) {
+			s.Grade = event.Proven
+			s.Group = &event.Group{ID: e.ID, Size: 2, Sources: []netip.Prefix{s.Source}, Proven: []netip.Prefix{s.Source}}
+		})},
 		{"banned-by-operator", event.Event{
 			ID: "01KDYQ4B3Y0000000000000002", Time: testTime, Action: event.SourceBanned, Reason: "abuse report",
 			Scan: &event.Scan{Source: netip.MustParsePrefix("198.51.100.0/24"), Grade: event.Manual, Enforced: true, BanUntil: testTime.Add(time.Hour)},

@@ -70,7 +70,13 @@ func decodeText(line string) (Record, error) {
 	case r.Event.Action == event.EventsLost:
 		r.Event.Lost = &event.Loss{}
 	}
-	return r, r.setPairs(pairs)
+	if err := r.setPairs(pairs); err != nil {
+		return r, err
+	}
+	if s := r.Event.Scan; s != nil {
+		s.Group = normalizeGroup(s.Group)
+	}
+	return r, nil
 }
 
 // setPairs reads the key=value pairs of a line. Unknown keys, of a newer

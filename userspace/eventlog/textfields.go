@@ -3,6 +3,7 @@
 package eventlog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ type textField struct {
 
 // textFields are the keys in the order in which they are written. They
 // hold every fact of the JSON format that the action does not imply.
-var textFields = []textField{
+var textFields = slices.Concat([]textField{
 	str("id", func(r *Record) *string { return &r.Event.ID }),
 	num("severity", func(r *Record) *int { return &r.Severity }),
 	custom("src", getSource, setSource),
@@ -62,7 +63,7 @@ var textFields = []textField{
 	str("iface", func(r *Record) *string { return &r.Event.Interface }),
 	str("host", func(r *Record) *string { return &r.Meta.Hostname }),
 	str("version", func(r *Record) *string { return &r.Meta.Version }),
-}
+}, groupFields())
 
 var textByKey = func() map[string]textField {
 	m := make(map[string]textField, len(textFields))
