@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+
+package replay
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	packets "denmap/testenv/packet"
+	"denmap/userspace/event"
+)
+
+var (
+	client = netip.MustParseAddr("203.0.113.7")
+	server = netip.MustParseAddr("198.51.100.1")
+	start  = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+)
+
+// fakeProgram notes what it is told and reports a detection on the third
+// packet that met a closed port.
+type fakeProgram struct {
+	outcomes []Outcome
+	clocks   []time.Duration
+	frames   [][]byte
+	forgot   int
+	closed   int
+	pending  []event.Detection
+}
+
+func (f *fakeProgram) SetClock(d time.Duration) error { f.clocks = append(f.clocks, d); return nil }
+func (f *fakeProgram) SetOutcome(o Outcome) error     { f.outcomes = append(f.outcomes, o); return nil }
+func (f *fakeProgram) Forget() error                  { f.forgot++; f.closed = 0; return nil }
+
+func (f *fakeProgram) Run(frame []byte) error {
+	f.frames = append(f.frames, frame)
+	if f.outcomes[len(f.outcomes)-1] == Closed {
+		if f.closed++; f.closed == 3 {
+			f.pending = append(f.pending, event.Detection{
+				Verdict: event.VerdictAlert, Source: netip.PrefixFrom(client, 32), Distinct: 3,
+				Kinds: event.Kinds(0).With(event.Connect), Main: event.Connect,
+			})
+		}
+	}
+	return nil
+}
+
+func (f *fakeProgram) Events() ([]event.Detection, error) {
+	out := f.pending
+	f.pending = nil
+	return out, nil
+}
+
+// capture writes frames, 10 ms apart, and returns the file's path.
+func capture(t *testing.T, link layers.LinkType, frames ...[]byte) string {
+	t.Helper()
+	var buf bytes.Buffer
+	w := pcapgo.NewWriter(&buf)
+	if err := w.WriteFileHeader(65535, link); err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range frames {
+		info := gopacket.CaptureInfo{Timestamp: start.Add(time.Duration(i) * 10 * time.Millisecond), CaptureLength: len(f), Length: len(f)}
+		if err := w.WritePacket(info, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file(t, buf.Bytes())
+}
+
+func file(t *testing.T, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "capture")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// answer is the server's packet in the same connection.
+func answer(p packets.TCP, flags byte) packets.TCP {
+	p.Src, p.Dst, p.SrcPort, p.DstPort, p.Flags = p.Dst, p.Src, p.DstPort, p.SrcPort, flags
+	return p
+}
+
+func unreachable(p packets.TCP) []byte {
+	p.Src, p.Dst = p.Dst, p.Src
+	quoted := packets.TCP{Src: p.Dst, Dst: p.Src, SrcPort: p.SrcPort, DstPort: p.DstPort}.UDP(nil)[14:]
+	return p.IP(1, append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, quoted...))
+}
+
+func TestOutcomes(t *testing.T) {
+	syn := packets.Connect(client, server, 80)
+	ack := syn
+	ack.Flags, ack.Options = packets.ACK, nil
+	data := ack
+	data.Payload = []byte("x")
+	otherSide := packets.Connect(client, server, 9999) // makes the capture two-sided
+	twoSided := [][]byte{otherSide.Bytes(), answer(otherSide, packets.RST|packets.ACK).Bytes()}
+	for _, row := range []struct {
+		name   string
+		frames [][]byte
+		want   Outcome // of the first frame
+	}{
+		{"SYN answered", [][]byte{syn.Bytes(), answer(syn, packets.SYN|packets.ACK).Bytes()}, Open},
+		{"SYN refused", [][]byte{syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes()}, Closed},
+		{"SYN unanswered", append([][]byte{syn.Bytes()}, twoSided...), Closed},
+		{"SYN of a connection whose SYN+ACK was missed", [][]byte{syn.Bytes(), answer(data, packets.ACK).Bytes()}, Open},
+		{"ACK of an older connection", append([][]byte{ack.Bytes(), data.Bytes()}, twoSided...), Unknown},
+		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
+		{"ACK unanswered", append([][]byte{ack.Bytes()}, twoSided...), Unknown},
+		{"datagram answered", [][]byte{syn.UDP(nil), answer(syn, 0).UDP(nil)}, Open},
+		{"datagram refused", [][]byte{syn.UDP(nil), unreachable(syn)}, Closed},
+		{"datagram unanswered", append([][]byte{syn.UDP(nil)}, twoSided...), Closed},
+	} {
+		prog := &fakeProgram{}
+		result, err := Run(capture(t, layers.LinkTypeEthernet, row.frames...), prog, Options{Host: server})
+		if err != nil || result.OneSided {
+			t.Errorf("%s: one-sided %v, %v", row.name, result.OneSided, err)
+		}
+		if len(prog.outcomes) == 0 || prog.outcomes[0] != row.want {
+			t.Errorf("%s: outcomes %v, want %v first", row.name, prog.outcomes, row.want)
+		}
+	}
+}
+
+func TestAnswersToTheHostsOwnDatagramsAreOpen(t *testing.T) {
+	question := packets.Connect(server, client, 69) // TFTP answers from a port of its own
+	reply := packets.Connect(client, server, question.SrcPort)
+	reply.SrcPort = 50123
+	prog := &fakeProgram{}
+	if _, err := Run(capture(t, layers.LinkTypeEthernet, question.UDP(nil), reply.UDP(nil)), prog, Options{Host: server}); err != nil {
+		t.Fatal(err)
+	}
+	if len(prog.outcomes) != 1 || prog.outcomes[0] != Open {
+		t.Errorf("outcomes %v, want open", prog.outcomes)
+	}
+}
+
+func TestDetectionsCarryTheCapturesTime(t *testing.T) {
+	var frames [][]byte
+	for port := range uint16(5) {
+		syn := packets.Connect(client, server, 1000+port)
+		frames = append(frames, syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes())
+	}
+	prog := &fakeProgram{}
+	result, err := Run(capture(t, layers.LinkTypeEthernet, frames...), prog, Options{MinScore: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Packets != 10 || len(result.Detections) != 1 {
+		t.Fatalf("%+v", result)
+	}
+	d := result.Detections[0]
+	if d.Destination != server || d.AlertProbes != 3 || !d.Alerted.Equal(start.Add(40*time.Millisecond)) {
+		t.Errorf("%+v", d)
+	}
+	if prog.forgot != 2 { // the client is a destination too
+		t.Errorf("%d hosts judged, want each of 2 from a clean slate", prog.forgot)
+	}
+	if gap := prog.clocks[len(prog.clocks)-1] - prog.clocks[len(prog.clocks)-2]; gap != 20*time.Millisecond {
+		t.Errorf("the clock moved %v between two packets to a host", gap)
+	}
+}
+
+func TestOneSided(t *testing.T) {
+	syn := packets.Connect(client, server, 80)
+	prog := &fakeProgram{}
+	result, err := Run(capture(t, layers.LinkTypeEthernet, syn.Bytes(), syn.Bytes()), prog, Options{})
+	if err != nil || !result.OneSided || prog.outcomes[0] != Closed {
+		t.Errorf("%+v, %v, %v", result, prog.outcomes, err)
+	}
+}
+
+func TestLinkTypesAndFormats(t *testing.T) {
+	for _, ip := range [][]byte{
+		packets.Connect(client, server, 80).Bytes()[14:],
+		packets.Connect(netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("2001:db8:1::1"), 80).Bytes()[14:],
+	} {
+		etherType := []byte{0x08, 0x00}
+		if ip[0]>>4 == 6 {
+			etherType = []byte{0x86, 0xdd}
+		}
+		null := binary.LittleEndian.AppendUint32(nil, 2)
+		sll := append(make([]byte, 14), etherType...)
+		sll2 := append(append([]byte{}, etherType...), make([]byte, 18)...)
+		for link, frame := range map[layers.LinkType][]byte{
+			layers.LinkTypeRaw: ip, linkRawBSD: ip, layers.LinkTypeNull: append(null, ip...),
+			layers.LinkTypeLinuxSLL: append(sll, ip...), linkSLL2: append(sll2, ip...),
+		} {
+			path := capture(t, link, frame)
+			prog := &fakeProgram{}
+			result, err := Run(path, prog, Options{})
+			if err != nil || result.Skipped != 0 || len(prog.frames) != 1 || !bytes.Equal(prog.frames[0][14:], ip) || !bytes.Equal(prog.frames[0][12:14], etherType) {
+				t.Errorf("link type %v: %+v, %v", link, result, err)
+			}
+			plain, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var z bytes.Buffer
+			w := gzip.NewWriter(&z)
+			w.Write(plain)
+			w.Close()
+			if result, err := Run(file(t, z.Bytes()), &fakeProgram{}, Options{}); err != nil || result.Packets != 1 {
+				t.Errorf("link type %v, gzip: %+v, %v", link, result, err)
+			}
+		}
+	}
+	odd := capture(t, layers.LinkTypeIEEE802_11, []byte{1, 2, 3})
+	if result, err := Run(odd, &fakeProgram{}, Options{}); err != nil || result.Skipped != 1 {
+		t.Errorf("unknown link type: %+v, %v", result, err)
+	}
+}
+
+func TestPcapng(t *testing.T) {
+	var buf bytes.Buffer
+	w, err := pcapgo.NewNgWriter(&buf, layers.LinkTypeEthernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := packets.Connect(client, server, 80).Bytes()
+	info := gopacket.CaptureInfo{Timestamp: start, CaptureLength: len(frame), Length: len(frame)}
+	if err := w.WritePacket(info, frame); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := Run(file(t, buf.Bytes()), &fakeProgram{}, Options{}); err != nil || result.Packets != 1 || result.Skipped != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// Every cut of a capture gives either what was whole or a clear error, and
+// what was whole is judged.
+func TestDamagedCaptures(t *testing.T) {
+	syn := packets.Connect(client, server, 80).Bytes()
+	whole, err := os.ReadFile(capture(t, layers.LinkTypeEthernet, syn, syn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := 16 + len(syn)
+	for n := range len(whole) {
+		result, err := Run(file(t, whole[:n]), &fakeProgram{}, Options{})
+		want := max(n-24, 0) / record
+		// The library cannot tell a cut right behind a record's header from
+		// the end; no packet is lost by it.
+		atBoundary := n >= 24 && ((n-24)%record == 0 || (n-24)%record == 16)
+		if result.Packets != want || (err == nil) != atBoundary || (err != nil && !errors.Is(err, ErrDamaged)) {
+			t.Fatalf("%d of %d bytes: %d packets, %v", n, len(whole), result.Packets, err)
+		}
+	}
+	if _, err := Run(filepath.Join(t.TempDir(), "none"), &fakeProgram{}, Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func FuzzRun(f *testing.F) {
+	for _, name := range []string{"\xd4\xc3\xb2\xa1", "\x0a\x0d\x0d\x0a", "\x1f\x8b"} {
+		f.Add([]byte(name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := Run(file(t, data), &fakeProgram{}, Options{}); err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatal(err)
+		}
+	})
+}
