@@ -5,13 +5,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +22,6 @@ import (
 	"denmap/userspace/geo"
 	"denmap/userspace/lists"
 	"denmap/userspace/netstate"
-	"denmap/userspace/notify"
 	"denmap/userspace/sdnotify"
 	"denmap/userspace/store"
 )
@@ -83,7 +80,9 @@ func attach(env *environment, c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("name this host: %w", err)
 	}
-	w := &wiring{env: env, stderr: &lines{w: env.Stderr}, meta: eventlog.Meta{Version: version(), Hostname: host}}
+	w := &wiring{env: env, stderr: newLines(env.Stderr), meta: eventlog.Meta{Version: version(), Hostname: host}}
+	// Before the error that ends it all is written.
+	defer w.stderr.close()
 	err = daemon.Run(c.Context, daemon.Options{
 		Config:   cfg,
 		Load:     load,
@@ -177,19 +176,6 @@ func (e *environment) explainAttach(err error) error {
 	return err
 }
 
-// lines writes whole lines from several goroutines.
-type lines struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lines) write(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	// Standard error is for people: if it is closed, there is nobody.
-	_, _ = io.WriteString(l.w, line)
-}
-
 // wiring makes what the daemon is given.
 type wiring struct {
 	env    *environment
@@ -228,36 +214,4 @@ func (w *wiring) locate(cfg config.Config) (daemon.Locator, error) {
 		return nil, err
 	}
 	return l, err
-}
-
-// notify returns nil if nobody is to be told.
-func (w *wiring) notify(cfg config.Config) (daemon.Notifier, error) {
-	o := notifyOptions(cfg)
-	if !o.Enabled() {
-		return nil, nil
-	}
-	o.Hostname, o.Version, o.Report = w.meta.Hostname, w.meta.Version, w.report
-	n, err := notify.New(o)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
-}
-
-func notifyOptions(cfg config.Config) notify.Options {
-	m := cfg.Mail
-	o := notify.Options{
-		Host: m.Host, Port: m.ServerPort(), Username: m.Username, PasswordFile: m.PasswordFile,
-		From: m.From, To: m.To, Digest: m.Digest, MaxPerDay: m.MaxPerDay,
-		URLs: cfg.Notify.URLs, StateDir: cfg.StateDir,
-	}
-	switch m.TLS {
-	case config.TLS:
-		o.TLS = notify.TLSImplicit
-	case config.NoTLS:
-		o.TLS = notify.TLSNone
-	default:
-		o.TLS = notify.TLSStartTLS
-	}
-	return o
 }

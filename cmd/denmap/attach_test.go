@@ -60,7 +60,7 @@ func TestOverrides(t *testing.T) {
 
 func TestNotifyOptions(t *testing.T) {
 	cfg := config.Default()
-	if o := notifyOptions(cfg); o.Enabled() {
+	if o := notifyOptions(cfg, "web1"); o.Enabled() {
 		t.Errorf("somebody is notified by default: %+v", o)
 	}
 	cfg.StateDir = t.TempDir()
@@ -70,7 +70,7 @@ func TestNotifyOptions(t *testing.T) {
 		port int
 	}{config.StartTLS: {notify.TLSStartTLS, 587}, config.TLS: {notify.TLSImplicit, 465}} {
 		cfg.Mail.TLS = mode
-		o := notifyOptions(cfg)
+		o := notifyOptions(cfg, "web1")
 		if o.TLS != want.tls || o.Port != want.port || o.StateDir != cfg.StateDir {
 			t.Errorf("%s: TLS %q, port %d", mode, o.TLS, o.Port)
 		}
@@ -84,7 +84,7 @@ func TestNotifyOptions(t *testing.T) {
 func TestWiring(t *testing.T) {
 	c := newConsole(t)
 	var stderr strings.Builder
-	w := &wiring{env: c.env, stderr: &lines{w: &stderr}}
+	w := &wiring{env: c.env, stderr: newLines(&stderr)}
 	cfg := config.Default()
 	cfg.StateDir = c.path("state")
 	if n, err := w.notify(cfg); n != nil || err != nil {
@@ -103,6 +103,7 @@ func TestWiring(t *testing.T) {
 		t.Error(err)
 	}
 	w.report("two\nlines")
+	w.stderr.close()
 	if got := stderr.String(); got != "denmap: two; lines\n" {
 		t.Errorf("report wrote %q", got)
 	}

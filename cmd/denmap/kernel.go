@@ -107,6 +107,18 @@ func (k kernel) Source(source netip.Prefix) (event.Source, bool, error) {
 	return k.Kernel.Source(source.Addr())
 }
 
+func (k kernel) Fills() ([]daemon.Fill, error) {
+	fills, err := k.Kernel.Fills()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]daemon.Fill, len(fills))
+	for i, f := range fills {
+		out[i] = daemon.Fill{Table: f.Table, Entries: f.Entries, Capacity: f.Capacity}
+	}
+	return out, nil
+}
+
 func (k kernel) LostEvents() (map[string]uint64, error) {
 	counters, err := k.Counters()
 	if err != nil {

@@ -11,7 +11,12 @@
 // state; every function may be called from several goroutines.
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+
+	"denmap/userspace/event"
+)
 
 // DefaultPath is the file that is read when no other is named.
 const DefaultPath = "/etc/denmap/denmap.yaml"
@@ -131,16 +136,25 @@ type Mail struct {
 	Port         int    // 0: by TLS, see ServerPort
 	TLS          TLSMode
 	Username     string // empty: no authentication
-	PasswordFile string
-	From         string // empty: chosen by the sender
+	PasswordFile string // a path, or the name of a systemd credential
+	From         string // empty: denmap at this host
 	To           []string
 	Digest       time.Duration // at most one mail in this time
 	MaxPerDay    int
 }
 
-// Notify names chat services. Its URLs contain secrets: see Redacted.
+// Notify says whom to tell besides Mail, and of what. Its URLs contain
+// secrets: see Redacted. What an action is not named for happens by the
+// rules of package notify.
 type Notify struct {
-	URLs []string
+	URLs           []string // chats and webhooks
+	MinSeverity    int      // 1 to 9: what is below is not told
+	Watched        bool     // also tell of sources that are allow-listed with "watch"
+	Internal       []netip.Prefix
+	AtOnce         []event.Action
+	InDigest       []event.Action
+	Never          []event.Action
+	AllowPlaintext bool // mail without TLS and webhook+http beyond this host too
 }
 
 // Dashboard describes the web page; an empty Listen turns it off. Listen is
@@ -175,6 +189,7 @@ func Default() Config {
 		Lists:     Lists{Allow: "/etc/denmap/allow.list", Deny: "/etc/denmap/deny.list"},
 		Log:       Log{Path: "/var/log/denmap/events.log", Format: JSON, MaxSize: 50e6, Keep: 10, Compress: true},
 		Mail:      Mail{TLS: StartTLS, Digest: time.Hour, MaxPerDay: 24},
+		Notify:    Notify{MinSeverity: 1},
 		Dashboard: Dashboard{Listen: "127.0.0.1:8790"},
 		History:   History{Keep: 90 * 24 * time.Hour, MaxSize: 1e9},
 		StateDir:  "/var/lib/denmap",

@@ -3,8 +3,10 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
+	"denmap/userspace/event"
 	"denmap/userspace/units"
 )
 
@@ -84,8 +86,8 @@ func table() []key {
 			"How the connection to the mail server is encrypted."},
 		{"mail.username", one[string]{optional(anyText()), func(c *Config) *string { return &c.Mail.Username }},
 			"User name at the mail server."},
-		{"mail.password_file", one[string]{optional(absolutePath()), func(c *Config) *string { return &c.Mail.PasswordFile }},
-			"File with the password and nothing else."},
+		{"mail.password_file", one[string]{optional(secretFile()), func(c *Config) *string { return &c.Mail.PasswordFile }},
+			"File with the password and nothing else, mode 0600; a name without a slash is a credential that systemd passed."},
 		{"mail.from", one[string]{optional(mailAddress()), func(c *Config) *string { return &c.Mail.From }},
 			"Sender; where empty, denmap at this host."},
 		{"mail.to", many[string]{mailAddress(), 32, func(c *Config) *[]string { return &c.Mail.To }},
@@ -96,7 +98,21 @@ func table() []key {
 			"The most mails in a day."},
 
 		{"notify.urls", many[string]{chatURL(), 16, func(c *Config) *[]string { return &c.Notify.URLs }},
-			"Chat services that are told too. The URLs are secrets: keep this file readable for root alone when there are any."},
+			"Chat services and webhooks that are told too. The URLs are secrets: keep this file readable for root alone when there are any."},
+		{"notify.min_severity", one[int]{whole(1, 9), func(c *Config) *int { return &c.Notify.MinSeverity }},
+			"Events below this severity are not told: 3 alerts, 5 bans, 7 bans of proven addresses and lost events, 9 protected or internal sources and lost protection."},
+		{"notify.watched", one[bool]{boolean(), func(c *Config) *bool { return &c.Notify.Watched }},
+			"Tell of sources that the allow list has with watch, too."},
+		{"notify.internal", many[netip.Prefix]{network(), 64, func(c *Config) *[]netip.Prefix { return &c.Notify.Internal }},
+			"Networks whose scans are told at once, besides private addresses and the networks that this host is connected to."},
+		{"notify.at_once", many[event.Action]{actions(), 8, func(c *Config) *[]event.Action { return &c.Notify.AtOnce }},
+			"Events that are always told at once."},
+		{"notify.in_digest", many[event.Action]{actions(), 8, func(c *Config) *[]event.Action { return &c.Notify.InDigest }},
+			"Events that always wait for the digest."},
+		{"notify.never", many[event.Action]{actions(), 8, func(c *Config) *[]event.Action { return &c.Notify.Never }},
+			"Events that are never told."},
+		{"notify.allow_plaintext", one[bool]{boolean(), func(c *Config) *bool { return &c.Notify.AllowPlaintext }},
+			"Allow mail.tls none and webhook+http:// beyond this host: everybody on the way can read and change what is sent."},
 
 		{"dashboard.listen", one[string]{optional(loopback()), func(c *Config) *string { return &c.Dashboard.Listen }},
 			"Address of the web page."},

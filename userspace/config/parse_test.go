@@ -5,10 +5,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"denmap/userspace/event"
 )
 
 func parseText(text string) (Config, error) {
@@ -42,7 +45,15 @@ lists:   {allow: /a, deny: /b}
 log:     {path: /l, format: text, max_size: 64KB, keep: 0, compress: false, also: [syslog, journal]}
 geo:     {databases: [/x.mmdb, /y.mmdb], ipstack_key_file: /k}
 mail:    {host: mx.example.org, port: 25, tls: none, username: 007, password_file: /p, from: "DenMap <denmap@example.org>", to: [a@example.org], digest: 1d, max_per_day: 1}
-notify:  {urls: ["telegram://token@telegram?chats=1"]}
+notify:
+  urls: ["telegram://token@telegram?chats=1"]
+  min_severity: 3
+  watched: true
+  internal: [192.0.2.0/24, "2001:db8::1"]
+  at_once: [source-banned]
+  in_digest: [events-lost]
+  never: [list-changed]
+  allow_plaintext: true
 dashboard: {listen: "[::1]:80"}
 metrics: {listen: ":9790"}
 history: {keep: 1h, max_size: 1MB}
@@ -57,11 +68,16 @@ state_dir: /s
 		Log:        Log{"/l", Text, 64000, 0, false, []Destination{Syslog, Journal}},
 		Geo:        Geo{[]string{"/x.mmdb", "/y.mmdb"}, "/k"},
 		Mail:       Mail{"mx.example.org", 25, NoTLS, "007", "/p", "DenMap <denmap@example.org>", []string{"a@example.org"}, 24 * time.Hour, 1},
-		Notify:     Notify{[]string{"telegram://token@telegram?chats=1"}},
-		Dashboard:  Dashboard{"[::1]:80"},
-		Metrics:    Metrics{":9790"},
-		History:    History{time.Hour, 1e6},
-		StateDir:   "/s",
+		Notify: Notify{
+			URLs: []string{"telegram://token@telegram?chats=1"}, MinSeverity: 3, Watched: true,
+			Internal: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")},
+			AtOnce:   []event.Action{event.SourceBanned}, InDigest: []event.Action{event.EventsLost}, Never: []event.Action{event.ListChanged},
+			AllowPlaintext: true,
+		},
+		Dashboard: Dashboard{"[::1]:80"},
+		Metrics:   Metrics{":9790"},
+		History:   History{time.Hour, 1e6},
+		StateDir:  "/s",
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -81,6 +97,8 @@ func TestAccepted(t *testing.T) {
 		"ban: {duration: 24h}", "ban: {duration: 365d, max_duration: 365d}",
 		"log: {max_size: 64KB}", "log: {max_size: 1 GB}", "log: {keep: 1000}",
 		"mail: {port: 0}", "mail: {port: 65535}",
+		"mail: {username: me, password_file: smtp-password}", "mail: {username: me, password_file: $CREDENTIALS_DIRECTORY/smtp}",
+		"notify: {at_once: [attached], never: [list-changed, scan-ended]}",
 		"mail: {host: 192.0.2.25, to: [a@example.org]}", "mail: {host: '2001:db8::25', to: [a@example.org]}",
 		"dashboard: {listen: ''}", "dashboard: {listen: 'localhost:8790'}", "dashboard: {listen: '127.9.9.9:1'}", "dashboard: {listen: '127.0.0.1:0'}",
 		"metrics: {listen: '[2001:db8::1]:9790'}", "metrics: {listen: '0.0.0.0:9790'}", "metrics: {listen: 'web1.example.org:9790'}",
@@ -161,6 +179,11 @@ func TestRefused(t *testing.T) {
 		{"mail: {from: nobody}", `f.yaml:1: mail.from: "nobody": expected a mail address such as admin@example.org, or "" for none`},
 		{"mail: {host: mx, to: [nobody]}", `f.yaml:1: mail.to[0]: "nobody": expected a mail address such as admin@example.org`},
 		{`mail: {from: "a@example.org\r\nBcc: b@example.org"}`, `f.yaml:1: mail.from: "a@example.org\r\nBcc: b@example.org": expected a mail address`},
+		{"mail: {username: me, password_file: run/secret}", `f.yaml:1: mail.password_file: "run/secret": expected an absolute path or the name of a systemd credential, or "" for none`},
+		{"mail: {username: me, password_file: $CREDENTIALS_DIRECTORY/../x}", `f.yaml:1: mail.password_file: "$CREDENTIALS_DIRECTORY/../x": expected an absolute path or the name of a systemd credential, or "" for none`},
+		{"notify: {internal: [192.0.2.1/24]}", `f.yaml:1: notify.internal[0]: "192.0.2.1/24": expected a network such as 192.0.2.0/24 or 2001:db8::/32`},
+		{"notify:\n  never: [detached]\n  at_once: [attached, detached]", `f.yaml:2: notify.never: expected nothing that is in notify.at_once, such as detached`},
+		{"notify: {min_severity: 10}", `f.yaml:1: notify.min_severity: "10": expected a whole number from 1 to 9`},
 		{"mail: {password: secret}", `f.yaml:1: mail.password: unknown key`},
 		{"mail: {digest: 1s}", `f.yaml:1: mail.digest: "1s": expected a duration from 1m to 7d`},
 		{"notify: {urls: [secret-token]}", `f.yaml:1: notify.urls[0]: expected a service URL such as telegram://TOKEN@telegram?chats=ID`},

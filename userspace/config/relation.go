@@ -5,6 +5,9 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"slices"
+
+	"denmap/userspace/event"
 )
 
 // relation is a rule between two keys. check returns the key to complain
@@ -25,6 +28,9 @@ func relations() []relation {
 		apart("lists.allow", "lists.deny", func(c *Config) (string, string) { return c.Lists.Allow, c.Lists.Deny }),
 		apart("dashboard.listen", "metrics.listen", func(c *Config) (string, string) { return c.Dashboard.Listen, c.Metrics.Listen }),
 		together("mail.host", "mail.to", func(c *Config) (bool, bool) { return c.Mail.Host != "", len(c.Mail.To) > 0 }),
+		disjoint("notify.at_once", "notify.in_digest", func(c *Config) (a, b []event.Action) { return c.Notify.AtOnce, c.Notify.InDigest }),
+		disjoint("notify.at_once", "notify.never", func(c *Config) (a, b []event.Action) { return c.Notify.AtOnce, c.Notify.Never }),
+		disjoint("notify.in_digest", "notify.never", func(c *Config) (a, b []event.Action) { return c.Notify.InDigest, c.Notify.Never }),
 		together("mail.username", "mail.password_file", func(c *Config) (bool, bool) { return c.Mail.Username != "", c.Mail.PasswordFile != "" }),
 	}
 }
@@ -77,6 +83,22 @@ func together(key, other string, given func(*Config) (bool, bool)) relation {
 		return "", ""
 	}
 	return r
+}
+
+// disjoint asks that no item is in both lists, which are empty by default.
+func disjoint[T comparable](key, other string, lists func(*Config) (a, b []T)) relation {
+	return relation{
+		key: key, other: other, keyWant: "nothing that is in " + other, otherWant: "nothing that is in " + key,
+		check: func(c *Config, _ func(string) bool) (string, string) {
+			a, b := lists(c)
+			for _, item := range b {
+				if slices.Contains(a, item) {
+					return other, fmt.Sprintf("nothing that is in %s, such as %v", key, item)
+				}
+			}
+			return "", ""
+		},
+	}
 }
 
 // show writes the value of a key as a file would.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"denmap/userspace/event"
 )
 
 func printable(s string) bool {
@@ -21,6 +23,42 @@ func absolutePath() scalar[string] {
 	return text("path", "an absolute path", func(s string) bool {
 		return filepath.IsAbs(s) && filepath.Clean(s) != "/"
 	})
+}
+
+// credentials is how a path into the directory begins that systemd makes
+// for the credentials of a service.
+const credentials = "$CREDENTIALS_DIRECTORY/"
+
+// secretFile is a file, or a credential that systemd passes to the service
+// (LoadCredential=), by its name or by its path.
+func secretFile() scalar[string] {
+	return text("path", "an absolute path or the name of a systemd credential", func(s string) bool {
+		name, inside := strings.CutPrefix(s, credentials)
+		if inside || !strings.Contains(s, "/") {
+			return name != "" && name != "." && name != ".." && !strings.Contains(name, "/")
+		}
+		return filepath.IsAbs(s) && filepath.Clean(s) != "/"
+	})
+}
+
+// network is a prefix without bits beyond its length, or an address.
+func network() scalar[netip.Prefix] {
+	return scalar[netip.Prefix]{
+		kind: "network", wanted: "a network such as 192.0.2.0/24 or 2001:db8::/32", tag: strTag, format: netip.Prefix.String,
+		parse: func(s string) (netip.Prefix, bool) {
+			if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+				return netip.PrefixFrom(a, a.BitLen()), true
+			}
+			p, err := netip.ParsePrefix(s)
+			return p, err == nil && p == p.Masked()
+		},
+	}
+}
+
+// actions is an action of the event log.
+func actions() scalar[event.Action] {
+	return choice(event.ScanDetected, event.SourceBanned, event.SourceUnbanned, event.ScanEnded,
+		event.ListChanged, event.Attached, event.Detached, event.EventsLost)
 }
 
 func anyText() scalar[string] {

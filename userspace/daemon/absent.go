@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"denmap/userspace/config"
 	"denmap/userspace/event"
@@ -22,7 +23,7 @@ func (g *guard) release(plan map[int]wanted) {
 		}
 		if !g.isPresent(index) {
 			g.miss(h)
-		} else if err := g.drop(h, "no longer configured"); err != nil {
+		} else if err := g.drop(h, ReasonStopped+": no longer configured"); err != nil {
 			g.tell.trouble("detach "+h.Name, fmt.Sprintf("detach %q: %v", h.Name, err))
 		}
 	}
@@ -82,7 +83,7 @@ func (g *guard) drop(h *held, reason string) error {
 		return err
 	}
 	delete(g.held, h.Index)
-	g.tell.say(fmt.Sprintf("%s is no longer protected: %s", h.Name, reason))
+	g.tell.say(fmt.Sprintf("%s is no longer protected: %s", h.Name, strings.TrimPrefix(reason, ReasonStopped+": ")))
 	g.emit(event.Event{Action: event.Detached, Interface: h.Name, Mode: h.mode(), Reason: reason})
 	return nil
 }
@@ -132,7 +133,7 @@ func (g *guard) exclude(names []string) error {
 		// Both: it may carry another name than it is configured by.
 		g.excluded[h.Name], g.excluded[h.entry] = true, true
 		if g.held[h.Index] == h { // not named twice
-			errs = append(errs, g.drop(h, "by operator"))
+			errs = append(errs, g.drop(h, ReasonStopped+": by operator"))
 		}
 	}
 	g.publish()

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -68,45 +67,14 @@ func (o *outputs) openAlso(c config.Log) eventlog.Sink {
 	return eventlog.Multi(sinks...)
 }
 
-// openLocator opens the sources of locations, or leaves them out.
-func (o *outputs) openLocator() {
-	if o.opts.Locate == nil {
-		return
-	}
-	// Even with an error there is something to ask, unless it is nil.
-	l, err := o.opts.Locate(o.config)
-	if err != nil {
-		o.tell.say(err.Error() + "; events go on without it")
-	}
-	if l == nil {
-		o.locator.Store(nil)
-		return
-	}
-	o.locator.Store(&l)
-}
-
 // apply changes over to another configuration. What cannot be opened
 // leaves in force what was.
 func (o *outputs) apply(c config.Config) {
 	old := o.config
 	o.config = c
 	o.applyLog(old.Log, c.Log)
-	if !reflect.DeepEqual(old.Geo, c.Geo) {
-		before := o.locator.Load()
-		o.openLocator()
-		if before != nil {
-			o.closeLocator(*before)
-		}
-	} else if l := o.locator.Load(); l != nil {
-		if err := (*l).Reload(); err != nil {
-			o.tell.say(err.Error())
-		}
-	}
-	if !reflect.DeepEqual(old.Mail, c.Mail) || !reflect.DeepEqual(old.Notify, c.Notify) {
-		// Two must not use the state directory at the same time.
-		o.stopNotifier()
-		o.startNotifier()
-	}
+	o.places.configure(c)
+	o.people.configure(c)
 }
 
 func (o *outputs) applyLog(old, c config.Log) {
@@ -132,49 +100,4 @@ func (o *outputs) closeSink(name string, s eventlog.Sink) {
 	if err := s.Close(); err != nil {
 		o.tell.say(fmt.Sprintf("close %s: %v", name, err))
 	}
-}
-
-func (o *outputs) closeLocator(l Locator) {
-	if err := l.Close(); err != nil {
-		o.tell.say(err.Error())
-	}
-}
-
-// runningNotifier is a Notifier with the goroutine that runs it.
-type runningNotifier struct {
-	Notifier
-	stop context.CancelFunc
-	done chan struct{}
-}
-
-func (o *outputs) startNotifier() {
-	if o.opts.Notify == nil {
-		return
-	}
-	n, err := o.opts.Notify(o.config)
-	if err != nil {
-		o.tell.say(err.Error() + "; nobody is notified")
-	}
-	if n == nil || err != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &runningNotifier{n, cancel, make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		defer o.recovered("notify")
-		if err := n.Run(ctx); err != nil {
-			o.tell.say("notify: " + err.Error())
-		}
-	}()
-	o.notifier = r
-}
-
-func (o *outputs) stopNotifier() {
-	if o.notifier == nil {
-		return
-	}
-	o.notifier.stop()
-	<-o.notifier.done
-	o.notifier = nil
 }

@@ -131,6 +131,7 @@ type fakeKernel struct {
 	bans      map[banKey]event.Ban
 	expired   []event.Ban
 	lost      map[string]uint64
+	fills     []Fill
 	closed    bool
 	kept      bool
 	clock     Clock
@@ -329,6 +330,12 @@ func (k *fakeKernel) LostEvents() (map[string]uint64, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return maps.Clone(k.lost), nil
+}
+
+func (k *fakeKernel) Fills() ([]Fill, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.fills), nil
 }
 
 func (k *fakeKernel) Run(ctx context.Context, sink func(event.Detection)) error {

@@ -38,6 +38,7 @@ type world struct {
 	opts    Options
 	hup     chan os.Signal
 
+	scans  int // made by located
 	mu     sync.Mutex
 	said   []string
 	config config.Config // what a reload reads
@@ -129,7 +130,7 @@ func (w *world) run() {
 		if len(w.done) > 0 {
 			w.t.Fatalf("Run ended: %v; it said:\n%s", <-w.done, w.saying())
 		}
-		return strings.Contains(w.service.all(), "ready") && w.clock.tickers() == 4
+		return strings.Contains(w.service.all(), "ready") && w.clock.tickers() == 5
 	})
 }
 

@@ -53,6 +53,7 @@ func (d *daemon) adapt(s netstate.Snapshot) {
 	d.guard.present = s.Interfaces
 	d.guard.check()
 	d.setHost(hostOf(s))
+	d.out.people.setOnLink(s.OnLink)
 }
 
 // setHost brings the kernel up to date; what fails is tried again.

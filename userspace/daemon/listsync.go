@@ -28,6 +28,7 @@ type listKeeper struct {
 	tell     *teller
 	emit     func(event.Event)
 	progress func(list string, done, total int)
+	refused  func(path string, err error) // tells people of a file that is not used
 
 	watcher *lists.Watcher // that run is to start
 	kept    []*keptList
@@ -48,7 +49,8 @@ func (k *keptList) name() string { return k.kind.String() + " list" }
 func newListKeeper(clock Clock, tell *teller, emit func(event.Event), progress func(string, int, int)) *listKeeper {
 	return &listKeeper{
 		clock: clock, tell: tell, emit: emit, progress: progress,
-		moved: make(chan config.Lists, 1),
+		refused: func(string, error) {},
+		moved:   make(chan config.Lists, 1),
 	}
 }
 
@@ -180,7 +182,9 @@ func (k *listKeeper) move(ctx context.Context, c config.Lists, changed chan<- st
 func (k *listKeeper) reload(l *keptList) {
 	list, err := lists.Load(l.path, l.kind)
 	if err != nil {
-		k.tell.trouble(l.name(), fmt.Sprintf("%s: %v; the last good list stays in force", l.name(), err))
+		if k.tell.trouble(l.name(), fmt.Sprintf("%s: %v; the last good list stays in force", l.name(), err)) {
+			k.refused(l.path, err)
+		}
 		return
 	}
 	k.tell.fine(l.name(), fmt.Sprintf("%s: %q is good again", l.name(), l.path))

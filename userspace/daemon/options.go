@@ -15,7 +15,10 @@
 //	main loop    interfaces, host facts, reloads, requests, lost events
 //	ring         kernel -> bounded queue; never blocks
 //	tracker      queue -> events (package scans)
-//	outputs      events -> log, journal, syslog, notify
+//	outputs      events -> log, journal, syslog
+//	notifying    events -> mail and chat
+//	locating     location databases, opened and exchanged
+//	tables       full tables -> notifying
 //	lists        list files -> kernel
 //	bans         ended bans out of the kernel, bans into the state file
 package daemon
@@ -114,6 +117,9 @@ type Kernel interface {
 	// for, by interface, since each was attached.
 	LostEvents() (map[string]uint64, error)
 
+	// Fills returns how full the tables are. It may take a while.
+	Fills() ([]Fill, error)
+
 	// Run hands every detection to sink until ctx ends, which is no error.
 	Run(ctx context.Context, sink func(event.Detection)) error
 
@@ -180,11 +186,32 @@ type Locator interface {
 	Close() error
 }
 
-// Notifier tells people of events. Handle must not block.
+// Notifier tells people of events. Run is called once; nothing else may
+// block.
 type Notifier interface {
 	Handle(e event.Event, ecs []byte)
+	Notice(Notice)
+	// SetInternal says which networks the host is connected to.
+	SetInternal([]netip.Prefix)
 	Run(context.Context) error
 }
+
+// Notice is something to tell people that is no event.
+type Notice struct {
+	Class string // ConfigRefused or TableFull
+	Key   string // which file or table
+	Text  string // one sentence
+}
+
+// The classes of a Notice, named as package notify names them.
+const (
+	ConfigRefused = "configuration-refused"
+	TableFull     = "table-full"
+)
+
+// ReasonStopped begins the reason of a detached event that somebody asked
+// for. With any other reason, protection was lost.
+const ReasonStopped = "stopped"
 
 // Service is told how the daemon is doing: an *sdnotify.Notifier.
 type Service interface {

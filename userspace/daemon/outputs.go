@@ -34,13 +34,13 @@ type outputs struct {
 	gone  chan struct{} // closed when waiting for run is given up
 
 	overflow atomic.Uint64
-	locator  atomic.Pointer[Locator]
+	places   *locating
+	people   *notifying
 
 	// Owned by the goroutine of run, once it runs.
-	config   config.Config
-	log      *eventlog.Log
-	also     eventlog.Sink
-	notifier *runningNotifier
+	config config.Config
+	log    *eventlog.Log
+	also   eventlog.Sink
 }
 
 // order makes run use another configuration.
@@ -50,8 +50,9 @@ type order struct {
 }
 
 // openOutputs opens the event log, which must be possible, and the other
-// outputs, which may fail.
-func openOutputs(o Options, tell *teller) (*outputs, error) {
+// outputs, which may fail. onLink are the networks that the host is
+// connected to.
+func openOutputs(o Options, tell *teller, onLink []netip.Prefix) (*outputs, error) {
 	out := &outputs{
 		opts: o, tell: tell,
 		queue: make(chan event.Event, outputQueue),
@@ -64,19 +65,10 @@ func openOutputs(o Options, tell *teller) (*outputs, error) {
 	}
 	out.config, out.log = o.Config, log
 	out.also = out.openAlso(o.Config.Log)
-	out.openLocator()
-	out.startNotifier()
+	out.places = startLocating(o, tell)
+	out.people = startNotifying(o, tell, onLink)
 	go out.run()
 	return out, nil
-}
-
-// locate is what the tracker asks.
-func (o *outputs) locate(addr netip.Addr) (place event.Place) {
-	defer o.recovered("locate " + addr.String())
-	if l := o.locator.Load(); l != nil {
-		place = (*l).Locate(addr)
-	}
-	return place
 }
 
 // put queues an event, waiting for room.
@@ -96,6 +88,9 @@ func (o *outputs) offer(e event.Event) {
 		o.overflow.Add(1)
 	}
 }
+
+// notice tells people something that is no event. It never blocks.
+func (o *outputs) notice(n Notice) { o.people.put(tidings{notice: &n}) }
 
 // configure puts another configuration in force, reopening the log in any
 // case. The returned channel is closed when that is done, or when a later
@@ -147,15 +142,7 @@ func (o *outputs) write(e event.Event) {
 		defer o.recovered("write to journal or syslog")
 		_ = o.also.Write(e)
 	}()
-	if o.notifier == nil {
-		return
-	}
-	defer o.recovered("notify")
-	ecs, err := eventlog.EncodeJSON(e, o.opts.Meta)
-	if err != nil {
-		ecs = nil // the bare facts are told all the same
-	}
-	o.notifier.Handle(e, ecs)
+	o.people.put(tidings{event: e})
 }
 
 // recovered keeps a bug in an output from ending protection.
@@ -167,12 +154,11 @@ func (o *outputs) recovered(what string) {
 }
 
 func (o *outputs) closeAll() {
-	o.stopNotifier()
+	// The log first: the last deliveries may take seconds.
 	o.closeSink("event log", o.log)
 	o.closeSink("log", o.also)
-	if l := o.locator.Load(); l != nil {
-		o.closeLocator(*l)
-	}
+	o.people.close()
+	o.places.close()
 }
 
 // close writes what waits and closes everything. Nobody may put events any
@@ -185,7 +171,11 @@ func (o *outputs) close() {
 	case <-o.done:
 	case <-timer.C:
 		o.abandon()
-		o.tell.say(fmt.Sprintf("the event log does not answer; %d events are not in it", len(o.queue)))
+		if n := len(o.queue); n > 0 {
+			o.tell.say(fmt.Sprintf("the event log does not answer; %d events are not in it", n))
+		} else {
+			o.tell.say("an output does not answer; going on without")
+		}
 	}
 }
 

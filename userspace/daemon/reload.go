@@ -6,12 +6,19 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
 // reloadPatience is how long a reload waits for the log to be reopened
 // before it tells the supervisor that it is done.
 const reloadPatience = 5 * time.Second
+
+// refusal is the notice of something that was refused while the daemon
+// runs; what was in force stays so.
+func refusal(what string, err error) Notice {
+	return Notice{Class: ConfigRefused, Key: what, Text: strings.ReplaceAll(err.Error(), "\n", "; ") + "; what was in force before stays so"}
+}
 
 // reload reads the configuration again and puts in force what differs. A
 // bad one changes nothing; of a good one, each part that cannot be put in
@@ -23,6 +30,7 @@ func (d *daemon) reload() {
 		read, err := d.opts.Load()
 		if err != nil {
 			d.tell.say(fmt.Sprintf("reload: %v; the old configuration stays in force", err))
+			d.out.notice(refusal("configuration", err))
 		} else {
 			c = read
 		}
@@ -35,6 +43,7 @@ func (d *daemon) reload() {
 	if !reflect.DeepEqual(settingsOf(old), settingsOf(c)) {
 		if err := d.kernel.Reconfigure(settingsOf(c)); err != nil {
 			d.tell.say(fmt.Sprintf("reload: %v; detect and ban stay as they were", err))
+			d.out.notice(refusal("configuration", err))
 			c.Detect, c.Ban = old.Detect, old.Ban
 		}
 	}

@@ -54,10 +54,11 @@ func start(o Options) (_ *daemon, err error) {
 	if err := d.bans.restore(); err != nil {
 		return nil, err
 	}
-	if d.out, err = openOutputs(o, tell); err != nil {
+	if d.out, err = openOutputs(o, tell, host.OnLink); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func() error { d.out.close(); return nil })
+	d.lists.refused = func(path string, err error) { d.out.notice(refusal(path, err)) }
 	if err := d.fill(hostOf(host)); err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (d *daemon) fill(h Host) error {
 		Kernel: d.bans, Now: d.opts.Clock.Now, NewID: d.opts.NewID,
 		IPv6Prefix: d.opts.Config.Detect.IPv6Prefix,
 		Monitor:    d.guard.monitors,
-		Locate:     d.out.locate,
+		Locate:     d.out.places.locate,
 	})
 	d.bans.follow(d.tracker)
 	return nil
@@ -121,6 +122,7 @@ func (d *daemon) run() {
 	d.watchers.run(d.watchNetwork)
 	d.watchers.run(d.lists.run)
 	d.watchers.run(d.bans.run)
+	d.watchers.run(d.watchTables)
 	if d.opts.Control != "" {
 		server, err := control.Listen(d.opts.Control, d.request)
 		if err != nil {

@@ -87,7 +87,7 @@ func TestAdopted(t *testing.T) {
 		t.Errorf("attached: %q, want eth0 alone", got)
 	}
 	w.logged(event.Attached, func(e event.Event) bool { return e.Interface == "eth0" && strings.Contains(e.Reason, "taken over") })
-	w.logged(event.Detached, func(e event.Event) bool { return e.Interface == "eth1" && e.Reason == "no longer configured" })
+	w.logged(event.Detached, func(e event.Event) bool { return e.Interface == "eth1" && e.Reason == "stopped: no longer configured" })
 	if bans, _ := w.kernel.Bans(); len(bans) != 1 || bans[0].Source != old.Source {
 		t.Errorf("bans = %+v, want the kernel's own", bans)
 	}

@@ -27,7 +27,7 @@ func TestStop(t *testing.T) {
 	if !w.kernel.closed || w.kernel.kept {
 		t.Errorf("closed %v, kept %v", w.kernel.closed, w.kernel.kept)
 	}
-	if e := w.logged(event.Detached, nil); e.Interface != "eth0" || e.Reason != "denmap stopped" {
+	if e := w.logged(event.Detached, nil); e.Interface != "eth0" || e.Reason != ReasonStopped {
 		t.Errorf("event %+v", e)
 	}
 	if !strings.Contains(w.service.all(), "stopping") {
@@ -121,7 +121,7 @@ func TestDetachRequest(t *testing.T) {
 	if r := w.ask("eth0", "eth0"); r.Error != "" {
 		t.Errorf("answer %+v", r)
 	}
-	w.logged(event.Detached, func(e event.Event) bool { return e.Interface == "eth0" && e.Reason == "by operator" })
+	w.logged(event.Detached, func(e event.Event) bool { return e.Interface == "eth0" && e.Reason == "stopped: by operator" })
 	for range 3 {
 		w.clock.advance(time.Second)
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // RenderHuman writes r as one aligned line for a terminal: time in zone,
-// action, source and place, kinds, tool, ports, and what became of it.
+// action, source and country, kinds, tool, ports, what became of it, and
+// what more is known of the place.
 // Nothing that a log file contains can leave its line or reach the
 // terminal as a control sequence.
 func RenderHuman(w io.Writer, r Record, zone *time.Location) error {
@@ -37,6 +38,9 @@ func RenderHuman(w io.Writer, r Record, zone *time.Location) error {
 		orDash(toolName(s.Tool)),
 		portsText(s),
 		clean(outcome(e)+shortGroup(s)))
+	if more := detailedPlace(s.Place); more != "" {
+		line += "  (" + clean(more) + ")"
+	}
 	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
 	return err
 }
@@ -57,6 +61,19 @@ func shortGroup(s *event.Scan) string {
 		return ""
 	}
 	return fmt.Sprintf(", one of %d that sent the same", s.Group.Size)
+}
+
+// detailedPlace is what shortPlace leaves out: city and network. It comes
+// last in a line, where its length moves no column.
+func detailedPlace(p event.Place) string {
+	as := ""
+	if p.ASNumber != 0 {
+		as = strings.TrimRight("AS"+strconv.FormatUint(uint64(p.ASNumber), 10)+" "+p.ASName, " ")
+	}
+	if p.City != "" && as != "" {
+		return p.City + ", " + as
+	}
+	return p.City + as
 }
 
 // humanPorts is how many ports of the sample a line shows.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,13 @@ func (n *Notifier) Notice(what Notice) {
 		what.Time = n.o.Clock.Now()
 	}
 	n.put(item{notice: &what})
+}
+
+// SetInternal replaces Rules.Internal. It is safe for concurrent use.
+func (n *Notifier) SetInternal(networks []netip.Prefix) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.o.Rules.Internal = networks
 }
 
 func (n *Notifier) put(i item) {

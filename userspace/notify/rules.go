@@ -4,6 +4,7 @@ package notify
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"denmap/userspace/event"
@@ -23,8 +24,14 @@ const (
 const DefaultQuiet = 24 * time.Hour
 
 // ReasonStopped is the event.Event.Reason of a detached event that the
-// operator asked for. Every other reason counts as protection lost.
+// operator asked for, alone or before ": " and particulars. Every other
+// reason counts as protection lost.
 const ReasonStopped = "stopped"
+
+// stopped reports whether the operator asked for what happened.
+func stopped(e event.Event) bool {
+	return e.Reason == ReasonStopped || strings.HasPrefix(e.Reason, ReasonStopped+": ")
+}
 
 // When says what becomes of an event.
 type When uint8
@@ -53,7 +60,8 @@ const (
 )
 
 // Rules decides which events are told, and when. The zero value is the
-// documented default. Rules are read by one goroutine and must not change.
+// documented default. Of the Rules of a Notifier, only Internal changes,
+// by Notifier.SetInternal.
 type Rules struct {
 	MinSeverity int           // what is below is left out; 0 keeps everything
 	Quiet       time.Duration // 0 is DefaultQuiet
@@ -114,7 +122,7 @@ func (r Rules) timing(e event.Event, quietSince time.Time) (When, Class, string)
 		}
 		return InDigest, "", ""
 	case event.Detached:
-		if e.Reason == ReasonStopped {
+		if stopped(e) {
 			return Note, "", ""
 		}
 		return Now, ClassUnguarded, e.Interface
@@ -138,7 +146,7 @@ func (r Rules) Severity(e event.Event) int {
 	case event.ScanDetected, event.SourceBanned:
 		return r.scanSeverity(e)
 	case event.Detached:
-		if e.Reason != ReasonStopped {
+		if !stopped(e) {
 			return SeverityCritical
 		}
 	case event.EventsLost:
