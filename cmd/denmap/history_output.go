@@ -99,6 +99,27 @@ type scanDocument struct {
 	Protected   bool           `json:"protected,omitempty"`
 	Watched     bool           `json:"watched,omitempty"`
 	Place       *placeDocument `json:"place,omitempty"`
+	Group       *groupDocument `json:"group,omitempty"`
+}
+
+// groupDocument is several sources that sent the same probes: at most one
+// of them is the scanner.
+type groupDocument struct {
+	ID      string   `json:"id"`
+	Size    int      `json:"size"`
+	Sources []string `json:"sources"` // the first ones
+	Proven  []string `json:"proven"`
+}
+
+func newGroupDocument(g event.Group) *groupDocument {
+	d := groupDocument{ID: g.ID, Size: g.Size, Sources: []string{}, Proven: []string{}}
+	for _, p := range g.Sources {
+		d.Sources = append(d.Sources, lists.FormatPrefix(p))
+	}
+	for _, p := range g.Proven {
+		d.Proven = append(d.Proven, lists.FormatPrefix(p))
+	}
+	return &d
 }
 
 type placeDocument struct {
@@ -132,6 +153,9 @@ func newScanDocument(s history.Scan) scanDocument {
 			p.Latitude, p.Longitude = &s.Place.Latitude, &s.Place.Longitude
 		}
 		d.Place = &p
+	}
+	if s.Group != nil {
+		d.Group = newGroupDocument(*s.Group)
 	}
 	return d
 }

@@ -52,6 +52,7 @@ func (c *console) writeHistory() *history.DB {
 			e.Action, e.Reason = event.SourceBanned, "score 8 of 8"
 			e.Scan.Score, e.Scan.BanUntil, e.Scan.Grade = 8, e.Time.Add(10*time.Minute), event.Proven
 			e.Scan.Kinds = e.Scan.Kinds.With(event.FIN)
+			e.Scan.Group = &event.Group{ID: "B", Size: 5, Sources: []netip.Prefix{e.Scan.Source}}
 		}),
 		historyEvent("C", "2001:db8:5::/64", time.Hour, func(e *event.Event) {
 			e.Action, e.Scan.Enforced = event.SourceBanned, false
@@ -158,6 +159,9 @@ func TestHistoryJSON(t *testing.T) {
 	}
 	if second.Action != history.Banned || second.Grade != "proven" || second.Place != nil || second.BanUntil.IsZero() || !second.Ended.IsZero() {
 		t.Errorf("the second scan %+v", second)
+	}
+	if g := second.Group; g == nil || g.Size != 5 || g.Sources[0] != "203.0.113.9" || len(g.Proven) != 0 || first.Group != nil {
+		t.Errorf("groups %+v and %+v", first.Group, second.Group)
 	}
 	if again := c.runHistory("history", "--json", "-n", "3"); again.stdout != got.stdout {
 		t.Errorf("with -n 3: %s", again.stdout)

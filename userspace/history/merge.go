@@ -14,6 +14,9 @@ func merge(old Scan, e event.Event) Scan {
 	s := old
 	s.ID = e.ID
 	s.Scan = *e.Scan
+	if s.Group == nil {
+		s.Group = old.Group
+	}
 	s.Place = betterPlace(old.Place, e.Scan.Place)
 	if e.Interface != "" {
 		s.Interface = e.Interface

@@ -24,6 +24,10 @@ func TestScanRoundTrip(t *testing.T) {
 	e.Scan.Dropped, e.Scan.Probes = 1<<40, 1<<41
 	e.Scan.Protected, e.Scan.Watched, e.Scan.Grade = true, true, event.Proven
 	e.Scan.Ports = []uint16{0, 1, 65535}
+	e.Scan.Group = &event.Group{
+		ID: "A", Size: 3, Proven: []netip.Prefix{e.Scan.Source},
+		Sources: []netip.Prefix{e.Scan.Source, netip.MustParsePrefix("192.0.2.8/32"), netip.MustParsePrefix("2001:db8::/64")},
+	}
 	db.handle(e)
 	want := Scan{ID: "A", Action: Banned, Interface: "eth0", Reason: "score 8 of 8", Scan: *e.Scan}
 	if got := db.mustScan(t, "A"); !reflect.DeepEqual(got, want) {
@@ -50,6 +54,7 @@ func TestScanMerge(t *testing.T) {
 	banned.Scan.Kinds = event.Kinds(0).With(event.UDP)
 	banned.Scan.Transport, banned.Scan.Tool, banned.Scan.Ports = "udp", event.ToolUnknown, []uint16{53}
 	banned.Scan.Probes, banned.Scan.Distinct = 2, 2
+	banned.Scan.Group = &event.Group{ID: "A", Size: 2, Sources: []netip.Prefix{banned.Scan.Source}}
 	unbanned := scanEvent("A", "2001:db8::/64", event.SourceUnbanned, 10*time.Minute)
 	unbanned.Reason, unbanned.Scan.Dropped = "expired", 70
 	ended := unbanned
@@ -63,7 +68,7 @@ func TestScanMerge(t *testing.T) {
 		Kinds: event.Kinds(0).With(event.SYN).With(event.UDP), Tool: event.ToolNmap, Confidence: event.High,
 		Score: 8, Threshold: 8, Probes: 4, Dropped: 70, Distinct: 4, Ports: []uint16{22, 53, 80, 443, 8080},
 		First: first.Scan.First, Last: unbanned.Scan.Last, Enforced: true,
-		BanUntil: banned.Scan.BanUntil, Place: banned.Scan.Place,
+		BanUntil: banned.Scan.BanUntil, Place: banned.Scan.Place, Group: banned.Scan.Group,
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -65,6 +65,10 @@ CREATE TABLE scans (
 	as_name TEXT NOT NULL,
 	special TEXT NOT NULL,
 	place_source TEXT NOT NULL,
+	group_id TEXT NOT NULL, -- event.Group; its sources are 17 bytes each: address and bits
+	group_size INTEGER NOT NULL,
+	group_sources BLOB NOT NULL,
+	group_proven BLOB NOT NULL,
 	peak INTEGER NOT NULL -- the larger of score and distinct_ports
 );
 CREATE INDEX scans_last ON scans (last_ms, seq, first_ms, kinds, country, action, addr, peak);
