@@ -184,7 +184,7 @@ func TestScreenshots(t *testing.T) {
 	br.signIn(b)
 	dir := os.Getenv("DENMAP_SCREENSHOTS")
 	ready := map[string]string{
-		"/": `document.querySelectorAll("#rows tr").length > 20`, "/map": `document.querySelectorAll("circle").length > 10`,
+		"/": `document.querySelectorAll("#rows tr").length > 20 && document.querySelector("#t-packets").textContent !== "0/s"`, "/map": `document.querySelectorAll("circle").length > 10`,
 		"/timeline": `document.querySelectorAll("#scans tbody tr").length > 20 && document.querySelector("#chart svg")`,
 		"/source?address=" + demoAddr(4).Addr().String(): `!document.querySelector("#detail").hidden`,
 		"/lists":    `document.querySelectorAll("#entries tr").length === 3`,

@@ -117,6 +117,7 @@ func (b *bench) demo(sources int) {
 func (b *bench) demoMonitor(now time.Time) {
 	b.monitor.mu.Lock()
 	defer b.monitor.mu.Unlock()
+	b.monitor.busy = time.Now()
 	b.monitor.counters = []Counter{
 		{"eth0", "pass", "established", 184_220_914}, {"eth0", "pass", "open", 311_204}, {"eth0", "pass", "counted", 48_112}, {"eth0", "pass", "allowed", 90_321},
 		{"eth0", "drop", "banned", 1_902_118}, {"eth0", "drop", "denied", 220_451}, {"eth0", "drop", "crafted", 31_007}, {"eth0", "drop", "crossed", 2_212},

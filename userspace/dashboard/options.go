@@ -73,7 +73,7 @@ type Kernel interface {
 // several goroutines.
 type Monitor interface {
 	// Counters returns the packet counters of all interfaces. It is called
-	// every two seconds while somebody looks.
+	// every second while somebody looks.
 	Counters() ([]Counter, error)
 	// Health returns the rest. It may take longer.
 	Health(context.Context) (Health, error)

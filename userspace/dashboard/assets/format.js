@@ -70,7 +70,7 @@ export function seconds(s) {
   return Math.round(s / 86400) + " d";
 }
 
-export const ago = (time, now = Date.now()) => seconds((now - Date.parse(time)) / 1000) + " ago";
+export const since = (time, now = Date.now()) => seconds((now - Date.parse(time)) / 1000);
 export const left = (time, now = Date.now()) => seconds((Date.parse(time) - now) / 1000);
 
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };

@@ -5,7 +5,7 @@ import { post } from "./api.js";
 import { ask, fail, keep, start, toast } from "./page.js";
 import { buttons } from "./actions.js";
 import { scoreCell } from "./score.js";
-import { ago, compact, kindsText, left, networkText, number, placeNode, placeText, rate, sourceURL, stateText, toolText } from "./format.js";
+import { compact, kindsText, left, networkText, number, placeNode, placeText, rate, since, sourceURL, stateText, toolText } from "./format.js";
 
 // atOnce is how many rows are in the page at a time.
 const atOnce = 200;
@@ -54,7 +54,7 @@ function stateCell(r) {
 }
 
 function lastCell(r) {
-  return h("time", { datetime: r.last, title: new Date(r.last).toLocaleString() }, ago(r.last));
+  return h("time", { datetime: r.last, title: new Date(r.last).toLocaleString() }, since(r.last));
 }
 
 // sortAddress orders addresses by their numbers.

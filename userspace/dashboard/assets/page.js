@@ -13,6 +13,9 @@ const toastLife = 15000;
 // says whether the live table is wanted.
 export function start(on = {}, rows = false) {
   themeButton();
+  // On a phone the menu is wider than the screen.
+  const nav = $("nav"), here = $("nav [aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft + here.offsetWidth - nav.clientWidth + 16;
   $("#sign-out").addEventListener("click", async () => {
     await post("sign-out").catch(() => {});
     signedOut();
