@@ -36,6 +36,9 @@ var departs = struct {
 	waitingBlamesLatest bool
 	// What a retransmission settles may cross the ban score and pass.
 	retransmissionPasses bool
+	// A bare ACK or FIN+ACK to a listener counts as a use of the port, and
+	// as the beginning of a handshake.
+	acksExpectProof bool
 	// A crafted SYN fails even where a service has just gone.
 	craftedToGone bool
 	// First failures come back after 128 decays, for 1 or 2.
@@ -45,4 +48,4 @@ var departs = struct {
 	filterBypassed bool
 	// One UDP failure on file reaches a UDP alert score of 1 in silence.
 	udpAlertSkipped bool
-}{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}
+}{true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true}

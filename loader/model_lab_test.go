@@ -203,6 +203,14 @@ func (l *modelLab) restart() *model {
 	if err := l.Forget(); err != nil {
 		l.t.Fatal(err)
 	}
+	// Forget leaves the hint of who may be answered: the clock goes back here.
+	hints, err := l.maps["answers"].Memory()
+	if err == nil {
+		_, err = hints.WriteAt(make([]byte, hints.Size()), 0)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	for addr, what := range l.lists {
 		if what != manuallyBanned {
 			continue

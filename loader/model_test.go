@@ -208,7 +208,8 @@ func (m *model) outcome(v *view, g guess) string {
 		if g.question == isListened {
 			m.hear(v)
 		}
-		if _, connected := m.socket(v); g.question == isListened && !connected && v.protocol == protoTCP && !g.crafted {
+		opens := g.question == isListened || departs.acksExpectProof
+		if _, connected := m.socket(v); opens && !connected && v.protocol == protoTCP && !g.crafted {
 			m.expectProof(v, failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool})
 		}
 		return "pass open"
