@@ -33,10 +33,24 @@ func (s *State) Evidence(addr netip.Addr) (event.Evidence, bool, error) {
 		}
 		now := readClock()
 		e := event.Evidence{Source: sourceFrom(key, value, rules, now), Probes: probesFrom(value, now)}
+		e.Grade, e.Handshakes = proofFrom(value)
 		e.Packets, err = s.packets(key, value.First, now)
 		return e, err == nil, err
 	}
 	return event.Evidence{}, false, nil
+}
+
+// proofFrom grades a source as grade_of in bpf/punish.h does, and returns
+// the ports that the grade rests on.
+func proofFrom(v bpf.ScanSource) (event.Grade, []uint16) {
+	var ports []uint16
+	for _, port := range v.Proofs[:min(int(v.Proven), len(v.Proofs))] {
+		ports = append(ports, netToHost(port))
+	}
+	if len(ports) < len(v.Proofs) || v.Flags&bpf.ScanSourceFlagsSOURCE_MANY != 0 {
+		return event.Blind, ports
+	}
+	return event.Proven, ports
 }
 
 // probesFrom unrolls the ring of probes, oldest first.

@@ -7,9 +7,11 @@ import "time"
 // Evidence is why a source has the score it has: its latest counted probes,
 // oldest first, and the headers of those from the alert on.
 type Evidence struct {
-	Source  Source
-	Probes  []Probe
-	Packets []Packet
+	Source     Source
+	Grade      Grade    // of the source's address, so far
+	Handshakes []uint16 // ports that it completed new handshakes on since its first failure
+	Probes     []Probe
+	Packets    []Packet
 }
 
 // Probe is one counted probe. Flags are the TCP flags as on the wire (FIN
