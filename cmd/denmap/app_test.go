@@ -72,7 +72,7 @@ func TestHelp(t *testing.T) {
 func TestCommandSet(t *testing.T) {
 	want := []string{
 		"attach", "detach", "status", "health", "lists show", "lists add", "lists remove", "lists check", "lists import",
-		"bans show", "bans add", "bans remove", "unban", "check", "pause", "resume", "sources", "log",
+		"bans show", "bans add", "bans remove", "unban", "check", "pause", "resume", "sources", "log", "report", "why",
 		"config check", "config show", "version", "completion",
 	}
 	var got []string

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"denmap/userspace/event"
+)
+
+// probeDocument is one counted probe in JSON.
+type probeDocument struct {
+	Time    time.Time `json:"time"`
+	Port    uint16    `json:"port"` // the protocol's number for ip-protocol
+	Kind    string    `json:"kind"`
+	Flags   string    `json:"flags,omitempty"` // of TCP, such as "FIN+PSH+URG"; missing: not recorded
+	TTL     uint8     `json:"ttl,omitempty"`
+	Window  *uint16   `json:"window,omitempty"`
+	Outcome string    `json:"outcome"` // closed, crafted or not-asked
+	Rule    string    `json:"rule"`
+	Points  int       `json:"points"`
+	Score   int       `json:"score"` // after this probe
+	Tool    string    `json:"tool"`
+}
+
+func newProbeDocument(p event.Probe, ipv6 bool) probeDocument {
+	doc := probeDocument{
+		Time: p.Time.UTC().Truncate(time.Millisecond), Port: p.Port, Kind: p.Kind.String(), Flags: tcpFlagNames(p), TTL: p.TTL,
+		Outcome: outcomeOf(p, ipv6), Rule: ruleOf(p, ipv6), Points: p.Points, Score: p.Score, Tool: p.Tool.String(),
+	}
+	if tcpFlagNames(p) != "" {
+		doc.Window = &p.Window
+	}
+	return doc
+}
+
+var tcpFlags = [8]string{"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"}
+
+// tcpFlagNames names the TCP flags of a probe; empty if it has none that are
+// recorded, "none" for a TCP segment without any.
+func tcpFlagNames(p event.Probe) string {
+	var names []string
+	for bit, name := range tcpFlags {
+		if p.Flags&(1<<bit) != 0 {
+			names = append(names, name)
+		}
+	}
+	switch {
+	case len(names) > 0:
+		return strings.Join(names, "+")
+	case p.Known && (p.Kind == event.Null || p.Kind == event.OSFingerprint && p.Window != 0):
+		return "none"
+	}
+	return ""
+}
+
+// What the kernel found out about a probe.
+const (
+	outcomeClosed   = "closed"
+	outcomeCrafted  = "crafted"
+	outcomeNotAsked = "not-asked"
+)
+
+// outcomeTexts explain them, in the order in which they are told.
+var outcomeTexts = []struct{ outcome, text string }{
+	{outcomeClosed, "nobody wanted it: no socket here, or no answer from behind this host within 3 s"},
+	{outcomeCrafted, "no stack sends this: dropped on sight, unless detect.drop_crafted is off or the interface only monitors"},
+	{outcomeNotAsked, "counted whatever it would have met"},
+}
+
+// outcomeOf is the reverse of what the kernel program decided by.
+func outcomeOf(p event.Probe, ipv6 bool) string {
+	switch p.Kind {
+	case event.FIN, event.Xmas, event.Null, event.OddFlags:
+		return outcomeCrafted
+	case event.OSFingerprint:
+		if illegalFlags(p) {
+			return outcomeCrafted
+		}
+	case event.Fragment, event.SCTP, event.IPProtocol:
+		return outcomeNotAsked
+	}
+	if exactTool(p, ipv6) != event.ToolUnknown {
+		return outcomeCrafted
+	}
+	return outcomeClosed
+}
+
+// Bits of Probe.Flags.
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+	_
+	flagACK
+)
+
+// illegalFlags reports whether no stack sends the flags of a TCP probe.
+func illegalFlags(p event.Probe) bool {
+	if tcpFlagNames(p) == "" {
+		return false
+	}
+	if p.Flags&flagSYN != 0 {
+		return p.Flags&(flagFIN|flagRST) != 0
+	}
+	return p.Flags&flagACK == 0
+}
+
+// exactTool is the scanner whose very SYN this is. zmap 4 imitates kernels
+// and zmap 2 does not, which the remembered part of the header cannot tell
+// apart; so zmap is never exact here.
+func exactTool(p event.Probe, ipv6 bool) event.Tool {
+	if !p.Known || p.Points != 2 || p.Flags&(flagSYN|flagACK|flagRST|flagFIN) != flagSYN {
+		return event.ToolUnknown
+	}
+	switch p.Tool {
+	case event.ToolMasscan, event.ToolHping3:
+		return p.Tool
+	case event.ToolNmap:
+		// The looser match over IPv4 takes other windows, over IPv6 other
+		// hop limits.
+		if p.Kind == event.SYN && p.Window == 1024 && (p.TTL > 64) == ipv6 {
+			return p.Tool
+		}
+	}
+	return event.ToolUnknown
+}
+
+// ruleOf says in words what spoke against a probe.
+func ruleOf(p event.Probe, ipv6 bool) string {
+	switch p.Kind {
+	case event.FIN, event.Xmas, event.Null, event.OddFlags:
+		return "flags no stack sends"
+	case event.ACK, event.Maimon:
+		return fmt.Sprintf("no connection and no socket on port %d", p.Port)
+	case event.UDP:
+		return fmt.Sprintf("no socket on UDP port %d", p.Port)
+	case event.SCTP:
+		return fmt.Sprintf("SCTP to port %d", p.Port)
+	case event.IPProtocol:
+		return "a protocol that this host does not speak"
+	case event.Fragment:
+		return "header cut off by fragmentation, or without an end"
+	case event.Sweep:
+		return fmt.Sprintf("port %d on one more address", p.Port)
+	case event.OSFingerprint:
+		return "exact probe of nmap -O"
+	}
+	if tool := exactTool(p, ipv6); tool != event.ToolUnknown {
+		return "exact " + tool.String() + " SYN"
+	}
+	rule := fmt.Sprintf("no socket on port %d", p.Port)
+	if p.Points == 2 {
+		rule += ", header not from a kernel's connect()"
+	}
+	return rule
+}
