@@ -289,7 +289,8 @@ func TestBrowserHostileText(t *testing.T) {
 	b.history.bans = []history.Ban{{ID: "1", Source: prefix("203.0.113.9"), Since: now, Reason: hostile, EndReason: hostile, Ended: now}}
 	b.history.countries = []history.CountryTotal{{ISO: "GB", Name: hostile, Scans: 3}, {ISO: hostile, Name: hostile, Scans: 1}}
 	b.history.impact = history.Impact{Scans: 1, Sources: 1, Examples: b.history.scans}
-	b.evidence.probes = []Probe{{Time: now, Source: addr("203.0.113.9"), Destination: addr("192.0.2.10"), Protocol: hostile, Detail: hostile, Reason: hostile}}
+	b.evidence.source = prefix("203.0.113.9")
+	b.evidence.proof.Probes = []Probe{{Time: now, Kind: hostile, Outcome: hostile, Detail: hostile, Reason: hostile}}
 	b.monitor.health.Interfaces[0] = Interface{Name: hostile, Hook: hostile, Mode: hostile, Problem: hostile}
 	b.monitor.health.Versions = []Fact{{hostile, hostile}}
 	b.monitor.health.Tables = []Table{{Name: hostile, Capacity: 1}}

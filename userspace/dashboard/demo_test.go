@@ -175,10 +175,12 @@ func (b *bench) demoHistory(r *rand.Rand, now time.Time) {
 		}
 	}
 	h.impact = history.Impact{Scans: 41, Sources: 23, Examples: h.scans[:3]}
+	b.evidence.source = demoAddr(4)
+	b.evidence.proof = Proof{Handshakes: []uint16{22, 443, 8080}, Packets: 6}
 	for i, port := range []uint16{22, 23, 80, 443, 3389, 8080} {
-		b.evidence.probes = append(b.evidence.probes, Probe{
-			Time: now.Add(-time.Duration(60-i) * time.Second), Source: demoAddr(4).Addr(), Destination: addr("192.0.2.10"), Protocol: "tcp", Port: port,
-			Detail: "SYN, window 1024, MSS 1460 alone, TTL 44", Reason: "no socket; header of nmap", Points: 2,
+		b.evidence.proof.Probes = append(b.evidence.proof.Probes, Probe{
+			Time: now.Add(-time.Duration(60-i) * time.Second), Kind: "syn", Port: port, Detail: "SYN, window 1024, TTL 44",
+			Outcome: "crafted", Reason: "exact nmap SYN", Points: 2, Score: 2 * (i + 1),
 		})
 	}
 }

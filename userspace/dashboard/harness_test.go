@@ -210,23 +210,21 @@ func (h *fakeHistory) Impact(_ context.Context, _ history.Range, score int) (his
 	return h.impact, h.fail
 }
 
-type fakeEvidence struct{ probes []Probe }
+// fakeEvidence has the same proof against everybody in a network.
+type fakeEvidence struct {
+	source netip.Prefix
+	proof  Proof
+}
 
-func (e *fakeEvidence) Probes(_ context.Context, p netip.Prefix) ([]Probe, error) {
-	var out []Probe
-	for _, probe := range e.probes {
-		if p.Contains(probe.Source) {
-			out = append(out, probe)
-		}
+func (e *fakeEvidence) Proof(_ context.Context, p netip.Prefix) (Proof, error) {
+	if !e.source.IsValid() || !e.source.Overlaps(p) {
+		return Proof{}, ErrNoEvidence
 	}
-	if out == nil {
-		return nil, ErrNoEvidence
-	}
-	return out, nil
+	return e.proof, nil
 }
 
 func (e *fakeEvidence) Capture(ctx context.Context, p netip.Prefix, w io.Writer) error {
-	if _, err := e.Probes(ctx, p); err != nil {
+	if _, err := e.Proof(ctx, p); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\xd4\xc3\xb2\xa1pcap")

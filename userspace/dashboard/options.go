@@ -92,9 +92,9 @@ type History interface {
 
 // Evidence proves what a source did.
 type Evidence interface {
-	// Probes returns the kept probes of a source, oldest first.
-	Probes(context.Context, netip.Prefix) ([]Probe, error)
-	// Capture writes their headers as a capture file. It returns
+	// Proof returns what is kept of a source, or ErrNoEvidence.
+	Proof(context.Context, netip.Prefix) (Proof, error)
+	// Capture writes the recorded headers as a capture file. It returns
 	// ErrNoEvidence before it has written anything if there are none.
 	Capture(context.Context, netip.Prefix, io.Writer) error
 }
@@ -102,16 +102,23 @@ type Evidence interface {
 // ErrNoEvidence says that no probes of a source are kept.
 var ErrNoEvidence = errors.New("no packets of this source are kept")
 
+// Proof is what is kept of one source.
+type Proof struct {
+	Probes     []Probe  // the latest that counted, oldest first
+	Handshakes []uint16 // ports that it completed handshakes on since
+	Packets    int      // whose headers are recorded
+}
+
 // Probe is one packet that counted against a source.
 type Probe struct {
-	Time        time.Time  `json:"time"`
-	Source      netip.Addr `json:"source"`
-	Destination netip.Addr `json:"destination"`
-	Protocol    string     `json:"protocol"`       // "tcp", "udp", ...
-	Port        uint16     `json:"port,omitempty"` // 0 where the protocol has none
-	Detail      string     `json:"detail"`         // flags, window, options: what was seen
-	Reason      string     `json:"reason"`         // why it counts
-	Points      int        `json:"points"`
+	Time    time.Time `json:"time"`
+	Kind    string    `json:"kind"`
+	Port    uint16    `json:"port"`   // the protocol's number for ip-protocol
+	Detail  string    `json:"detail"` // flags, window, TTL: what was seen
+	Outcome string    `json:"outcome"`
+	Reason  string    `json:"reason"` // why it counts
+	Points  int       `json:"points"`
+	Score   int       `json:"score"` // after it
 }
 
 // Precious is an address without which this host, or who administers it,

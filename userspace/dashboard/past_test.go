@@ -97,7 +97,7 @@ func TestSource(t *testing.T) {
 		path []any
 	}{
 		{"203.0.113.27", []any{"source"}}, {"United Kingdom", []any{"place", "country"}}, {"allow", []any{"listed", 0, "list"}}, {"203.0.113.0/24", []any{"listed", 0, "address"}},
-		{true, []any{"listed", 0, "watch"}}, {"deny", []any{"listed", 1, "list"}}, {"203.0.113.27", []any{"live", "source"}}, {true, []any{"capture"}}, {"tcp", []any{"probes", 0, "protocol"}},
+		{true, []any{"listed", 0, "watch"}}, {"deny", []any{"listed", 1, "list"}}, {"203.0.113.27", []any{"live", "source"}}, {true, []any{"capture"}}, {"crafted", []any{"probes", 0, "outcome"}}, {443.0, []any{"handshakes", 1}},
 	} {
 		if got := r.get(row.path...); got != row.want {
 			t.Errorf("%v = %v, want %v", row.path, got, row.want)

@@ -27,6 +27,7 @@ type sourceAnswer struct {
 	Scans    []Scan       `json:"scans"`          // the latest
 	Bans     []pastBan    `json:"bans"`           // the latest
 	Probes   []Probe      `json:"probes"`
+	Proof    []uint16     `json:"handshakes"`
 	Capture  bool         `json:"capture"` // there is something to download
 	Problems []string     `json:"problems"`
 }
@@ -80,7 +81,7 @@ func (s *Server) source(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	c := s.opts.Config()
 	a := &sourceAnswer{
-		Source: lists.FormatPrefix(p), Listed: []listedBy{}, Scans: []Scan{}, Bans: []pastBan{}, Probes: []Probe{}, Problems: []string{},
+		Source: lists.FormatPrefix(p), Listed: []listedBy{}, Scans: []Scan{}, Bans: []pastBan{}, Probes: []Probe{}, Proof: []uint16{}, Problems: []string{},
 		Scores: scores{c.Detect.AlertScore, c.Detect.BanScore, c.Detect.UDPAlertScore, c.Detect.UDPBanScore},
 	}
 	if s.opts.Locate != nil {
@@ -203,15 +204,15 @@ func (s *Server) sourceProbes(r *http.Request, p netip.Prefix, a *sourceAnswer) 
 	if s.opts.Evidence == nil {
 		return nil
 	}
-	probes, err := s.opts.Evidence.Probes(r.Context(), p)
+	proof, err := s.opts.Evidence.Proof(r.Context(), p)
 	if errors.Is(err, ErrNoEvidence) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	a.Probes = append(a.Probes, probes...)
-	a.Capture = len(probes) > 0
+	a.Probes, a.Proof = append(a.Probes, proof.Probes...), append(a.Proof, proof.Handshakes...)
+	a.Capture = proof.Packets > 0
 	return nil
 }
 

@@ -76,7 +76,7 @@ export const left = (time, now = Date.now()) => seconds((Date.parse(time) - now)
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const thisYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...clock });
 const anyYear = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", ...clock });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const exactly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export function moment(time) {
   if (!time) {
@@ -86,12 +86,16 @@ export function moment(time) {
   return (date.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(date);
 }
 
+// exact is for what comes many times a second.
+const finely = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...clock, second: "2-digit", fractionalSecondDigits: 3 });
+export const exact = (time) => finely.format(new Date(time));
+
 // timeNode shows a time, and on demand the exact one.
 export function timeNode(time, text = moment(time)) {
   if (!time) {
     return h("span", { class: "dim" }, "–");
   }
-  return h("time", { datetime: time, title: exact.format(new Date(time)) }, text);
+  return h("time", { datetime: time, title: exactly.format(new Date(time)) }, text);
 }
 
 const stateWords = {

@@ -6,7 +6,7 @@ import { fail, start } from "./page.js";
 import { buttons } from "./actions.js";
 import { scoreCell } from "./score.js";
 import { bodyRow, headRow, scanColumns } from "./scans.js";
-import { kindsText, left, moment, networkText, number, placeNode, rate, stateText, timeNode, toolText } from "./format.js";
+import { exact, kindsText, left, moment, networkText, number, placeNode, rate, stateText, timeNode, toolText } from "./format.js";
 
 const address = new URLSearchParams(location.search).get("address") ?? "";
 let shown = null; // the latest answer
@@ -69,8 +69,10 @@ function drawPast(a) {
 
 function drawTables(a) {
   show($("#probes"), a.probes.map((p) => h("tr", {},
-    h("td", {}, timeNode(p.time)), h("td", { class: "address" }, p.destination + (p.port ? ` ${p.protocol}/${p.port}` : " " + p.protocol)),
-    h("td", {}, p.detail), h("td", {}, p.reason), h("td", { class: "number" }, String(p.points)))));
+    h("td", {}, timeNode(p.time, exact(p.time))), h("td", { class: "number" }, String(p.port)), h("td", {}, p.kind),
+    h("td", {}, p.detail), h("td", {}, p.outcome), h("td", {}, p.reason), h("td", { class: "number" }, "+" + p.points), h("td", { class: "number" }, String(p.score)))));
+  $("#proof").hidden = a.handshakes.length === 0;
+  setText($("#proof"), `New handshakes completed on the ports ${a.handshakes.join(", ")}: the address is its own.`);
   $("#no-probes").hidden = a.probes.length > 0;
   $("#download").hidden = !a.capture;
   show($("#scans tbody"), a.scans.map((s) => bodyRow(columns, s)));
