@@ -38,11 +38,7 @@ func (e *environment) whyText(w *reasons) error {
 func (w *reasons) head(e *environment) string {
 	var text strings.Builder
 	if s := w.evidence.Source; len(w.evidence.Probes) > 0 {
-		fmt.Fprintf(&text, "%s: score %s, %s scan", lists.FormatPrefix(s.Prefix), nowScore(w), s.Kinds.Title(s.Main))
-		if s.Tool != event.ToolUnknown {
-			fmt.Fprintf(&text, ", headers of %s (confidence %s)", s.Tool, s.Confidence)
-		}
-		text.WriteString("\n")
+		fmt.Fprintf(&text, "%s: score %s, %s scan%s\n", lists.FormatPrefix(s.Prefix), nowScore(w), s.Kinds.Title(s.Main), toolText(s))
 	} else {
 		fmt.Fprintf(&text, "%s\n", w.addr)
 	}
@@ -63,6 +59,20 @@ func (w *reasons) head(e *environment) string {
 		fmt.Fprintf(&text, "new handshakes completed on %s\n", portSample(len(ports), ports))
 	}
 	return text.String()
+}
+
+// toolText says whose headers the probes carry.
+func toolText(s event.Source) string {
+	whose := s.Tool.String()
+	switch s.Tool {
+	case event.ToolUnknown:
+		return ""
+	case event.ToolKernel:
+		whose = "a kernel's connect()"
+	case event.ToolRaw:
+		whose = "a raw socket"
+	}
+	return fmt.Sprintf(", headers of %s (confidence %s)", whose, s.Confidence)
 }
 
 // nowScore writes the scores as they are now, after decay.
@@ -98,7 +108,7 @@ func (e *environment) whyProbes(w *reasons) error {
 		outcome := outcomeOf(p, ipv6)
 		met[outcome] = true
 		rows[i] = []string{
-			p.Time.In(e.Zone).Format("2006-01-02 15:04:05.000"), fmt.Sprint(p.Port), p.Kind.String(), dash(tcpFlagNames(p)),
+			p.Time.In(e.Zone).Format("2006-01-02 15:04:05.000"), portText(p), p.Kind.String(), dash(tcpFlagNames(p)),
 			ttlText(p), windowText(p), outcome, ruleOf(p, ipv6), fmt.Sprintf("+%d", p.Points), w.scoreAfter(p),
 		}
 	}
@@ -107,7 +117,7 @@ func (e *environment) whyProbes(w *reasons) error {
 		title += fmt.Sprintf(", the latest %d", len(probes))
 	}
 	if len(probes) > 1 {
-		title += " in " + probes[len(probes)-1].Time.Sub(probes[0].Time).Round(time.Millisecond).String()
+		title += " in " + max(probes[len(probes)-1].Time.Sub(probes[0].Time).Round(time.Millisecond), time.Millisecond).String()
 	}
 	if err := e.writeText(title + ":\n"); err != nil {
 		return err
@@ -136,6 +146,14 @@ func (w *reasons) captureText() string {
 	}
 	return fmt.Sprintf("the headers of %s are recorded: denmap why %s --pcap FILE\n",
 		plural(len(w.evidence.Packets), "packet", "packets"), w.addr)
+}
+
+// portText writes "-" for a protocol whose number the kernel did not keep.
+func portText(p event.Probe) string {
+	if p.Kind == event.IPProtocol && p.Port == 0 {
+		return "-"
+	}
+	return fmt.Sprint(p.Port)
 }
 
 func ttlText(p event.Probe) string {

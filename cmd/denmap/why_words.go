@@ -18,7 +18,7 @@ type probeDocument struct {
 	Flags   string    `json:"flags,omitempty"` // of TCP, such as "FIN+PSH+URG"; missing: not recorded
 	TTL     uint8     `json:"ttl,omitempty"`
 	Window  *uint16   `json:"window,omitempty"`
-	Outcome string    `json:"outcome"` // closed, crafted or not-asked
+	Outcome string    `json:"outcome"` // closed, crafted, not-asked or not-kept
 	Rule    string    `json:"rule"`
 	Points  int       `json:"points"`
 	Score   int       `json:"score"` // after this probe
@@ -61,6 +61,7 @@ const (
 	outcomeClosed   = "closed"
 	outcomeCrafted  = "crafted"
 	outcomeNotAsked = "not-asked"
+	outcomeNotKept  = "not-kept"
 )
 
 // outcomeTexts explain them, in the order in which they are told.
@@ -68,6 +69,7 @@ var outcomeTexts = []struct{ outcome, text string }{
 	{outcomeClosed, "nobody wanted it: no socket here, or no answer from behind this host within 3 s"},
 	{outcomeCrafted, "no stack sends this: dropped on sight, unless detect.drop_crafted is off or the interface only monitors"},
 	{outcomeNotAsked, "counted whatever it would have met"},
+	{outcomeNotKept, "closed or crafted: of a source's first probe the header is not remembered"},
 }
 
 // outcomeOf is the reverse of what the kernel program decided by.
@@ -82,8 +84,11 @@ func outcomeOf(p event.Probe, ipv6 bool) string {
 	case event.Fragment, event.SCTP, event.IPProtocol:
 		return outcomeNotAsked
 	}
-	if exactTool(p, ipv6) != event.ToolUnknown {
+	switch {
+	case exactTool(p, ipv6) != event.ToolUnknown:
 		return outcomeCrafted
+	case !p.Known && p.Points == 2:
+		return outcomeNotKept
 	}
 	return outcomeClosed
 }
