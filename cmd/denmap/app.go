@@ -43,6 +43,8 @@ func newApp(env *environment) *cli.App {
 			reportCommand(env),
 			whyCommand(env),
 			replayCommand(env),
+			mailCommand(env),
+			geoCommand(env),
 			configCommand(env),
 			completionCommand(env),
 			versionCommand(env),

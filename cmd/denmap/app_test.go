@@ -73,7 +73,7 @@ func TestCommandSet(t *testing.T) {
 	want := []string{
 		"attach", "detach", "status", "health", "lists show", "lists add", "lists remove", "lists check", "lists import",
 		"bans show", "bans add", "bans remove", "unban", "check", "pause", "resume", "sources", "log", "report", "why",
-		"config check", "config show", "version", "completion",
+		"mail test", "geo", "config check", "config show", "version", "completion",
 	}
 	var got []string
 	visit(nil, testApp().Commands, func(path []*cli.Command) {

@@ -29,6 +29,7 @@ func statusCommand(env *environment) *cli.Command {
 				return err
 			}
 			report := statusReport{Schema: schema, Log: cfg.Log.Path, Interfaces: []interfaceStatus{}, Counters: []counterStatus{}, Tables: []tableStatus{}}
+			report.readNotify(cfg)
 			state, err := env.openState()
 			if errors.Is(err, loader.ErrNotAttached) && c.Bool("json") {
 				return errors.Join(env.writeJSON(report), err)
@@ -60,6 +61,7 @@ type statusReport struct {
 	Lost        map[string]uint64 `json:"lost"` // by what: event, source, ban
 	Tables      []tableStatus     `json:"tables"`
 	Log         string            `json:"log"`
+	Notify      *notifyStatus     `json:"notify,omitempty"` // unless nobody is to be told
 }
 
 type interfaceStatus struct {
@@ -167,6 +169,7 @@ func (r *statusReport) text(env *environment) string {
 		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
 	}
 	fmt.Fprintf(&text, "log:    %s\n", printable(r.Log))
+	r.Notify.write(&text, env)
 	for _, what := range []string{"event", "source", "ban"} {
 		if n := r.Lost[what]; n > 0 {
 			fmt.Fprintf(&text, "lost:   %d %ss\n", n, what)

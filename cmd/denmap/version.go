@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
+
+	"denmap/userspace/geo"
 )
 
 // release is set by the linker in packages: -X main.release=1.2.3.
@@ -35,11 +37,12 @@ func versionCommand(env *environment) *cli.Command {
 			}
 			if c.Bool("json") {
 				return env.writeJSON(struct {
-					Schema  int    `json:"schema"`
-					Version string `json:"version"`
-				}{schema, version()})
+					Schema       int      `json:"schema"`
+					Version      string   `json:"version"`
+					Attributions []string `json:"attributions"`
+				}{schema, version(), []string{geo.Attribution}})
 			}
-			return env.writeText(fmt.Sprintf("denmap %s\n", version()))
+			return env.writeText(fmt.Sprintf("denmap %s\n%s\n", version(), geo.Attribution))
 		},
 	}
 }

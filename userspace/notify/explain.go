@@ -51,12 +51,12 @@ func explainTLS(e *SendError, where string) string {
 	case errors.As(e.Err, &invalid):
 		return fmt.Sprintf("the certificate of %s is not valid: %v", where, invalid)
 	case errors.As(e.Err, &record):
-		return fmt.Sprintf("%s does not speak tls on this port: port 465 is for \"implicit\", 587 and 25 are for \"starttls\"", where)
+		return fmt.Sprintf("%s does not speak tls on this port: port 465 is for \"tls\", 587 and 25 are for \"starttls\"", where)
 	case errors.Is(e.Err, errNoSTARTTLS):
 		return fmt.Sprintf("%s does not offer STARTTLS, and nothing is sent unencrypted: "+
-			"use the submission port 587, or tls \"implicit\" with port 465", where)
+			"use the submission port 587, or tls \"tls\" with port 465", where)
 	case errors.Is(e.Err, errPlaintext):
-		return fmt.Sprintf("%s is not this host, and mail beyond it is not sent without tls: use \"starttls\" or \"implicit\"", where)
+		return fmt.Sprintf("%s is not this host, and mail beyond it is not sent without tls: use \"starttls\" or \"tls\"", where)
 	}
 	return ""
 }
@@ -116,7 +116,7 @@ func explainNetwork(e *SendError, where string) string {
 	case errors.Is(e.Err, syscall.EHOSTUNREACH), errors.Is(e.Err, syscall.ENETUNREACH):
 		return fmt.Sprintf("there is no route to %s: check this host's network", where)
 	case isTimeout(e.Err) && e.Stage == StageHello:
-		return fmt.Sprintf("%s accepts connections but does not greet in time: it hangs, or it wants tls \"implicit\" on this port", where)
+		return fmt.Sprintf("%s accepts connections but does not greet in time: it hangs, or it wants tls \"tls\" on this port", where)
 	case isTimeout(e.Err):
 		return fmt.Sprintf("%s did not answer in time (during: %s): it hangs, or a firewall drops the connection", where, e.Stage)
 	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, syscall.ECONNRESET), errors.Is(e.Err, syscall.EPIPE):

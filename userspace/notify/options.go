@@ -157,7 +157,7 @@ func (o Options) validateMail() error {
 	case TLSStartTLS, TLSImplicit:
 	case TLSNone:
 		if !o.AllowPlaintext && !loopbackHost(o.Host) {
-			return fmt.Errorf("mail without tls to %q: only loopback addresses, unless forced", o.Host)
+			return fmt.Errorf("mail without tls to %q: only loopback addresses, unless notify.allow_plaintext is true", o.Host)
 		}
 	default:
 		return fmt.Errorf("mail tls %q: want %s, %s or %s", o.TLS, TLSStartTLS, TLSImplicit, TLSNone)

@@ -224,7 +224,7 @@ func (s *smtpSender) transact(ctx context.Context, client *smtp.Client, letter *
 			if failure.Scope = ScopeMessage; answer.Code >= 500 {
 				failure.Scope = ScopePermanent
 				receipt.Settled = append(receipt.Settled, a.Address)
-				receipt.Refused = append(receipt.Refused, Refusal{a.Address, clean(answer.Error(), 200)})
+				receipt.Refused = append(receipt.Refused, Refusal{a.Address, clean(fmt.Sprintf("%d %s", answer.Code, answer.Msg), 200)})
 			}
 			if later == nil || failure.Scope == ScopeMessage {
 				later = failure
