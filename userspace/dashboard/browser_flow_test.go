@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	browserdomain "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -459,5 +462,28 @@ func TestBrowserTheme(t *testing.T) {
 	if got := color(); got != dark {
 		t.Errorf("the system's choice is %s again, want %s", got, dark)
 	}
+	br.clean()
+}
+
+// TestBrowserCapture downloads packet headers, with the policy in force.
+func TestBrowserCapture(t *testing.T) {
+	b := newBench(t)
+	b.demo(10)
+	br := newBrowser(t, b)
+	br.signIn(b)
+	dir := t.TempDir()
+	if _, err := chromedp.CallBrowser(br.ctx, browserdomain.SetDownloadBehavior, browserdomain.SetDownloadBehaviorParams{
+		Behavior: "allow", DownloadPath: dir,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	source := demoAddr(4).Addr().String()
+	br.open(b, "/source?address="+source)
+	br.until("the button", `!document.querySelector("#download").hidden`)
+	br.do(click("#download"))
+	eventually(t, "the file", func() bool {
+		data, err := os.ReadFile(filepath.Join(dir, "denmap-"+source+".pcap"))
+		return err == nil && string(data) == "\xd4\xc3\xb2\xa1pcap"
+	})
 	br.clean()
 }

@@ -47,7 +47,7 @@ func bigHistory(t *testing.T, n int) *history.DB {
 			e.Action = event.SourceBanned
 		}
 		db.Handle(e)
-		if i%1000 == 999 {
+		if i%4000 == 3999 { // half of what the queue holds
 			eventually(t, "the queue to be stored", func() bool { return db.Stats().Queued < 100 })
 		}
 	}
