@@ -27,7 +27,7 @@ const (
 	// pushed out of its table, rather than lifted.
 	crowded = 4096
 
-	// sameEnd is by how much two readings of one ban's end may differ: the
+	// sameEnd is by how much two readings of one ban's ends may differ: the
 	// kernel counts from boot, and the wall clock is being adjusted.
 	sameEnd = time.Second
 
@@ -52,6 +52,7 @@ type banKeeper struct {
 	written time.Time // when the file was
 	news    []banKey  // manual bans that the tracker is to be told of
 	next    time.Time // no sweep before
+	looked  time.Time // when known was read
 
 	mu    sync.Mutex
 	ended map[netip.Prefix]endedBan
@@ -180,6 +181,9 @@ func (b *banKeeper) read() error {
 	if err != nil {
 		return err
 	}
+	now := b.clock.Now()
+	steady := steady(b.looked, now)
+	b.looked = now
 	known := make(map[banKey]event.Ban, len(bans))
 	still := make(map[netip.Prefix]bool, len(bans))
 	for _, ban := range bans {
@@ -189,7 +193,12 @@ func (b *banKeeper) read() error {
 		known[key], still[ban.Source] = ban, true
 		b.unsaved = b.unsaved || !ok
 		b.moved = b.moved || ok && !sameTime(before.Until, ban.Until)
-		if !ok && ban.Grade == event.Manual && b.tracker != nil {
+		again := ok && steady && !sameTime(before.Since, ban.Since)
+		if again && b.tracker != nil {
+			// Lifted and given again between two sweeps.
+			b.tracker.Unbanned(before)
+		}
+		if (!ok || again) && ban.Grade == event.Manual && b.tracker != nil {
 			b.news = append(b.news, key)
 		}
 	}
@@ -205,6 +214,13 @@ func (b *banKeeper) read() error {
 	}
 	b.known = known
 	return nil
+}
+
+// steady reports whether the wall clock was not set between two readings:
+// setting it moves the beginning of every ban.
+func steady(before, now time.Time) bool {
+	wall := now.Round(0).Sub(before.Round(0))
+	return !before.IsZero() && (wall-now.Sub(before)).Abs() < sameEnd/2
 }
 
 func sameTime(a, b time.Time) bool {

@@ -124,6 +124,54 @@ func TestFinalCounts(t *testing.T) {
 	}
 }
 
+// lifted notes which bans were lifted and given by hand.
+type lifted struct {
+	discard
+	unbanned, banned []event.Ban
+}
+
+func (l *lifted) Banned(b event.Ban)   { l.banned = append(l.banned, b) }
+func (l *lifted) Unbanned(b event.Ban) { l.unbanned = append(l.unbanned, b) }
+
+// TestBanAgainBetweenSweeps lifts a ban and gives it again while nobody
+// looks.
+func TestBanAgainBetweenSweeps(t *testing.T) {
+	for _, grade := range []event.Grade{event.Blind, event.Manual} {
+		w := newWorld(t, "eth0")
+		b := newBanKeeper(w.kernel, w.opts.Bans(w.dir), w.clock, newTeller(w.report))
+		var told lifted
+		b.follow(&told)
+		first := w.ban("198.51.100.1/32", grade, time.Hour)
+		b.sweep(t.Context(), w.clock.Now())
+		given := len(told.banned)
+		w.clock.advance(3 * time.Second)
+		w.ban("198.51.100.1/32", grade, time.Hour)
+		b.sweep(t.Context(), w.clock.Now())
+		b.sweep(t.Context(), w.clock.Now())
+		if len(told.unbanned) != 1 || !told.unbanned[0].Since.Equal(first.Since) {
+			t.Errorf("%s: lifted %+v, want the first ban once", grade, told.unbanned)
+		}
+		if grade == event.Manual && len(told.banned) != given+1 {
+			t.Errorf("%d bans by hand told, want %d", len(told.banned), given+1)
+		}
+	}
+}
+
+// TestClockSet tells a clock that was set from one that runs.
+func TestClockSet(t *testing.T) {
+	now := time.Now()
+	if !steady(now, now.Add(time.Hour)) {
+		t.Error("an hour that passed counts as a clock that was set")
+	}
+	wall := now.Round(0) // without a monotonic reading
+	if !steady(wall, wall.Add(time.Second)) {
+		t.Error("a clock without a monotonic reading counts as set")
+	}
+	if steady(time.Time{}, now) {
+		t.Error("the first look counts as a comparison")
+	}
+}
+
 // discard follows no bans.
 type discard struct{}
 

@@ -29,6 +29,10 @@ func (t *Tracker) detect(d event.Detection, now time.Time) {
 		d.Time = now
 	}
 	s := t.open.find(d.Source)
+	if s != nil && s.outlived(d) {
+		t.end(s, now, s.whyEnded(d.Time))
+		s = nil
+	}
 	if s == nil {
 		s = t.openScan(d.Source, "", now)
 	}
@@ -43,9 +47,11 @@ func (t *Tracker) detect(d event.Detection, now time.Time) {
 	switch {
 	case d.Verdict == event.VerdictBan:
 		// Enforced whatever the mode is by now: the kernel did it.
-		f.Enforced, f.BanUntil, s.ban = true, d.BanUntil, d.Source
-		if !s.banned {
-			s.banned = true
+		wider := s.banned && d.Source.Bits() < s.ban.Bits()
+		fresh := !s.banned || wider
+		f.Enforced, f.BanUntil = true, d.BanUntil
+		s.banned, s.ban, s.since = true, d.Source, d.Time
+		if fresh {
 			t.tell(s, event.SourceBanned, d.Time, reason)
 		}
 	case s.banned: // more of the same while the ban runs
@@ -62,6 +68,21 @@ func (t *Tracker) detect(d event.Detection, now time.Time) {
 		t.tellKinds(s, d.Time, reason)
 	}
 	t.schedule(s, now)
+}
+
+// outlived reports whether d is a ban of its own: the kernel began to
+// count that source after it had banned it, so the ban that is followed
+// has ended in between without a word.
+func (s *scan) outlived(d event.Detection) bool {
+	return s.banned && d.Verdict == event.VerdictBan && d.First.After(s.since.Add(banSlack))
+}
+
+// whyEnded is how a ban must have ended that is known to be over at a time.
+func (s *scan) whyEnded(at time.Time) string {
+	if until := s.facts.BanUntil; !until.IsZero() && !at.Add(earlySlack).Before(until) {
+		return ReasonExpired
+	}
+	return ReasonRemoved
 }
 
 // tellKinds writes a scan-detected line if it is the first of its scan or

@@ -13,6 +13,10 @@ import (
 // the event may differ: both are converted from the kernel's clock.
 const earlySlack = time.Second
 
+// banSlack is by how much two readings of one moment may differ: each is
+// converted from the kernel's clock while the wall clock is being adjusted.
+const banSlack = 100 * time.Millisecond
+
 // schedule sets when to look at s again.
 func (t *Tracker) schedule(s *scan, now time.Time) {
 	due := s.heard.Add(t.opts.Quiet)

@@ -34,8 +34,9 @@ func (t *Tracker) Adopt(b event.Ban, id string) { t.notify(notice{adopted, b, id
 func (t *Tracker) Banned(b event.Ban) { t.notify(notice{operatorBan, b, ""}) }
 
 // Unbanned tells that an operator lifted a ban. b is the entry as it was;
-// only Source is needed. A source that is not followed, or whose end was
-// noticed before, gives no line.
+// only Source is needed. With Since, a ban that was given later goes on. A
+// source that is not followed, or whose end was noticed before, gives no
+// line.
 func (t *Tracker) Unbanned(b event.Ban) { t.notify(notice{operatorUnban, b, ""}) }
 
 // notify never blocks. Beyond MaxOpen waiting notices the newest is
@@ -71,7 +72,7 @@ func (t *Tracker) takeNotices(now time.Time) {
 func (t *Tracker) handle(n notice, now time.Time) {
 	s := t.open.find(n.ban.Source)
 	if n.what == operatorUnban {
-		if s != nil && s.banned {
+		if s != nil && s.banned && (n.ban.Since.IsZero() || !s.since.After(n.ban.Since.Add(banSlack))) {
 			s.facts.Dropped = max(s.facts.Dropped, n.ban.Dropped)
 			t.end(s, now, ReasonOperator)
 		}
@@ -85,7 +86,7 @@ func (t *Tracker) handle(n notice, now time.Time) {
 		}
 		s.see(n.ban.Since, n.ban.Since, 0, 0, nil)
 	}
-	s.banned, s.ban = true, n.ban.Source
+	s.banned, s.ban, s.since = true, n.ban.Source, n.ban.Since
 	f := &s.facts
 	f.Enforced, f.BanUntil = true, n.ban.Until
 	f.Grade = max(f.Grade, n.ban.Grade)

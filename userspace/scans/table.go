@@ -24,6 +24,7 @@ type scan struct {
 	alerts    int          // scan-detected lines so far
 	wouldBan  bool         // a source-banned line with Enforced=false was written
 	banned    bool         // a ban is running, as far as is known
+	since     time.Time    // when that ban was given
 	ban       netip.Prefix // what that ban covers: the source, or one address of it
 	manual    bool         // there is no scan behind this: an operator's ban
 	place     *place

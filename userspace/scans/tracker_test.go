@@ -161,6 +161,43 @@ func TestOperatorUnban(t *testing.T) {
 	})
 }
 
+// TestBanAgainSoonAfterUnban bans, lifts and bans again before anybody has
+// looked: the new ban is a scan of its own, whatever is told late.
+func TestBanAgainSoonAfterUnban(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		first := ban(event.SYN)
+		b.banned(first)
+		b.want("source-banned id1 score 8 of 8")
+		b.kernel.lift(scanner)
+		b.pass(3 * time.Second)
+		second := ban(event.Xmas)
+		b.banned(second)
+		b.want("source-unbanned id1 removed before its end", "scan-ended id1 ban ended: removed before its end",
+			"source-banned id2 score 8 of 8")
+		// The daemon's sweep notices only now that the first is gone.
+		b.tracker.Unbanned(event.Ban{Source: scanner, Since: first.Time, Until: first.BanUntil})
+		b.want()
+		b.tracker.Unbanned(event.Ban{Source: scanner, Since: second.Time, Until: second.BanUntil})
+		b.want("source-unbanned id2 by operator", "scan-ended id2 ban ended: by operator")
+	})
+}
+
+// TestSameBanAgain gets a ban that is renewed for the same probes: it is
+// the one that is known.
+func TestSameBanAgain(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		d := ban(event.SYN)
+		b.banned(d)
+		b.take()
+		b.pass(5 * time.Second)
+		again := ban(event.SYN)
+		again.First = d.First
+		b.banned(again)
+		b.tracker.Unbanned(event.Ban{Source: scanner, Since: d.Time})
+		b.want()
+	})
+}
+
 func TestBanLiftedBehindTheBack(t *testing.T) {
 	inBubble(t, Options{Poll: 10 * time.Second}, func(b *bench) {
 		b.banned(ban(event.SYN))
@@ -231,6 +268,26 @@ func TestIPv6SourceGrowsToPrefix(t *testing.T) {
 		}
 		b.pass(10 * time.Minute)
 		b.want("source-unbanned id1 expired", "scan-ended id1 ban ended: expired")
+	})
+}
+
+// TestBanWidens tells of the network that is banned after its one address
+// was, as more of the same scan.
+func TestBanWidens(t *testing.T) {
+	inBubble(t, Options{}, func(b *bench) {
+		one := ban(event.SYN)
+		one.Source = netip.MustParsePrefix("2001:db8:1:2::a/128")
+		b.banned(one)
+		b.want("source-banned id1 score 8 of 8")
+		b.pass(time.Second)
+		wide := ban(event.SYN)
+		wide.First, wide.Source = one.First, netip.MustParsePrefix("2001:db8:1:2::/64")
+		b.banned(wide)
+		b.send(wide)
+		events := b.want("source-banned id1 score 8 of 8")
+		if got := events[0].Scan.Source; got != wide.Source {
+			t.Errorf("source %s, want %s", got, wide.Source)
+		}
 	})
 }
 
