@@ -85,7 +85,7 @@ func TestTwinsUnprotected(t *testing.T) {
 				t.Parallel()
 				v := newVisit(New(t, Options{NoOffload: !offload}), version)
 				v.victim.ServeHTTP(80, 443)
-				for _, twin := range twins {
+				for _, twin := range serviceTwins {
 					start := time.Now()
 					if err := twin.run(v); err != nil {
 						t.Errorf("%s: %v", twin.name, err)

@@ -21,7 +21,7 @@ func TestBenignTwins(t *testing.T) {
 				v := newVisit(lab, version)
 				v.victim.ServeHTTP(80, 443)
 				v.victim.Attach()
-				for _, twin := range twins {
+				for _, twin := range serviceTwins {
 					if err := twin.run(v); err != nil {
 						t.Errorf("%s: %v", twin.name, err)
 					}

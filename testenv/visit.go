@@ -18,35 +18,16 @@ type visit struct {
 	lab            *Lab
 	victim, client *Host
 	to, from       netip.Addr
+	held           *[]*net.TCPConn // the client's ends of connections that outlive a step
 }
 
 func newVisit(lab *Lab, version int) visit {
-	v := visit{lab: lab, victim: lab.Host("victim"), client: lab.Host("client")}
+	v := visit{lab: lab, victim: lab.Host("victim"), client: lab.Host("client"), held: new([]*net.TCPConn)}
 	v.to, v.from = v.victim.IPv4, v.client.IPv4
 	if version == 6 {
 		v.to, v.from = v.victim.IPv6, v.client.IPv6
 	}
 	return v
-}
-
-// twin is something honest that resembles a scan. It returns an error when
-// the client was not served as it should be.
-type twin struct {
-	name string
-	run  func(visit) error
-}
-
-var twins = []twin{
-	{"200 HTTP requests in a row", func(v visit) error { return v.get(1, 200) }},
-	{"50 HTTP requests at once", func(v visit) error { return v.get(50, 1) }},
-	{"20 tries of one closed port", func(v visit) error { return v.refused(8080, 20) }},
-	{"passive FTP with 15 data ports", visit.passiveTransfers},
-	{"active FTP with 15 data ports", visit.activeTransfers},
-	{"200 DNS answers", visit.nameQueries},
-	{"100 health checks", func(v visit) error { return v.connect(100, false) }},
-	{"a browser's burst", visit.browse},
-	{"50 connections aborted by RST", func(v visit) error { return v.connect(50, true) }},
-	{"clients of services that were stopped", visit.restart},
 }
 
 func (v visit) get(parallel, each int) error {

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+
+package testenv
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"denmap/testenv/packet"
+)
+
+// forgedSources is how many sources a flood has.
+const forgedSources = 1_000_000
+
+// flood sends a SYN to each of the ports from every of n forged sources,
+// and returns how many packets the link took. So many sources do not fit
+// into the documentation ranges; the packets never leave the lab.
+func (h *Host) flood(t T, victim *Host, n int, ports ...uint16) (sent int) {
+	t.Helper()
+	link := h.Link(uplink)
+	mac := victim.MAC(uplink)
+	syn := packet.Connect(netip.MustParseAddr("203.0.113.1"), victim.IPv4, ports[0])
+	syn.DstMAC, syn.SrcMAC = mac, h.MAC(uplink)
+	frame := syn.Bytes()
+	err := h.Inside(func() error {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
+			return err
+		}
+		to := &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Halen: 6}
+		for i := range n * len(ports) {
+			binary.BigEndian.PutUint16(frame[36:], ports[i%len(ports)])
+			binary.BigEndian.PutUint32(frame[26:], 0x0a000000+uint32(i/len(ports)))
+			packet.Finish(frame[14:])
+			for {
+				err = unix.Sendto(fd, frame, 0, to)
+				if err != unix.ENOBUFS {
+					break
+				}
+			}
+			if err != nil {
+				return err
+			}
+			sent++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("flood from %q after %d packets: %v", h.Name, sent, err)
+	}
+	return sent
+}
+
+// TestFlood forges a flood of sources, of one packet each and then of a
+// second port each, around a slow scan by one address.
+func TestFlood(t *testing.T) {
+	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "forger"}})
+	victim, attacker, client, forger := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("forger")
+	victim.ServeHTTP(80)
+	daemon := victim.Attach()
+	victim.MustDenmap("bans", "add", "198.51.100.222", "--for", "1h", "--reason", "by hand")
+	memory := daemon.residentKiB(t)
+
+	scan := make(chan int)
+	start := time.Now()
+	go func() {
+		refused := 0
+		for i := range 60 {
+			conn, err := attacker.Dial(victim.IPv4, uint16(4000+i))
+			if err == nil {
+				conn.Close()
+			} else if netErr, ok := err.(net.Error); ok && netErr.Timeout() {
+				break
+			}
+			refused++
+			time.Sleep(time.Second)
+		}
+		scan <- refused
+	}()
+	first := forger.flood(t, victim, forgedSources, 5000)
+	onceAfter := time.Since(start)
+	lines := len(victim.Log())
+	second := forger.flood(t, victim, forgedSources, 5001)
+	twiceAfter := time.Since(start)
+	reached := <-scan
+	t.Logf("%d forged sources in %v, again %d by %v; the scan got %d answers; %d log lines after the first round, %d after the second",
+		first, onceAfter, second, twiceAfter, reached, lines, len(victim.Log()))
+	if reached > 12 {
+		t.Errorf("the scan got %d answers, want it banned after 8", reached)
+	}
+	victim.WaitBan(attacker.IPv4)
+	if r := victim.MustDenmap("bans", "show", "--format", "plain"); !strings.Contains(r.Stdout, "198.51.100.222") {
+		t.Errorf("the manual ban is gone: %s", r.Stdout)
+	}
+	if n := len(victim.Log()); n > 50 {
+		t.Errorf("%d log lines", n)
+	}
+	if !client.Reaches(victim.IPv4, 80, time.Second) {
+		t.Error("a client is no longer served")
+	}
+	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory, daemon.residentKiB(t), victim.MustDenmap("status").Stdout)
+}
+
+// residentKiB returns the resident size of the daemon in KiB.
+func (d *Daemon) residentKiB(t *testing.T) (kib int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			fmt.Sscan(rest, &kib)
+		}
+	}
+	return kib
+}

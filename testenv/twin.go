@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+package testenv
+
+// twin is something honest that resembles a scan. run returns an error
+// when it was not served as it should be; that nobody was flagged is for
+// the caller to look at.
+type twin struct {
+	name string
+	like string // the kind of scan that it resembles, in the log's words
+	run  func(visit) error
+}
+
+// twinGroup is twins that need the same lab. prepare, if any, is called
+// before DenMap is attached.
+type twinGroup struct {
+	name    string
+	prepare func(visit) error
+	twins   []twin
+}
+
+var serviceTwins = []twin{
+	{"200 HTTP requests in a row", "connect", func(v visit) error { return v.get(1, 200) }},
+	{"50 HTTP requests at once", "connect", func(v visit) error { return v.get(50, 1) }},
+	{"20 tries of one closed port", "connect", func(v visit) error { return v.refused(8080, 20) }},
+	{"passive FTP with 15 data ports", "connect", visit.passiveTransfers},
+	{"active FTP with 15 data ports", "syn", visit.activeTransfers},
+	{"200 DNS answers", "udp", visit.nameQueries},
+	{"100 health checks", "connect", func(v visit) error { return v.connect(100, false) }},
+	{"a browser's burst", "connect", visit.browse},
+	{"50 connections aborted by RST", "connect", func(v visit) error { return v.connect(50, true) }},
+	{"clients of services that were stopped", "connect", visit.restart},
+	{"bulk transfers in both directions", "ack", visit.bulk},
+}
+
+var answerTwins = []twin{
+	{"late DNS answers", "udp", func(v visit) error { return v.lateReplies(53, 0, 1) }},
+	{"late NTP answers", "udp", func(v visit) error { return v.lateReplies(123, 0, 1) }},
+	{"late QUIC packets", "udp", func(v visit) error { return v.lateReplies(443, 0, 5) }},
+	{"a peer that closes 200 forgotten connections", "maimon", func(v visit) error { return v.forgotten(200, 0) }},
+	{"a crawler that meets dead hosts", "syn", visit.crawl},
+	{"backscatter of other people's floods", "odd-flags", visit.backscatter},
+}
+
+var peerTwins = []twin{
+	{"a load balancer's half-open checks of ten services", "syn", visit.halfOpen},
+	{"the last RTP packets of 100 calls", "udp", visit.calls},
+	{"broadcast and multicast", "udp", visit.announcements},
+	{"200 BitTorrent-like peers", "udp", visit.peers},
+	{"50 Gnutella-like peers", "connect", visit.gnutella},
+	{"three traceroutes towards the host", "udp", visit.traceroute},
+}
+
+var twinGroups = []twinGroup{
+	{name: "services", twins: serviceTwins},
+	{name: "answers", twins: answerTwins},
+	{name: "peers", twins: peerTwins},
+	{name: "after a reboot", prepare: visit.beforeReboot, twins: []twin{
+		{"peers of ten services after a reboot", "ack", visit.afterReboot},
+	}},
+	{name: "SYN cookies", prepare: func(v visit) error {
+		return v.victim.Inside(func() error { return setSysctl("net/ipv4/tcp_syncookies", "2") })
+	}, twins: append(serviceTwins, peerTwins[0])},
+	{name: "no timestamps", prepare: withoutTimestamps, twins: append(append(serviceTwins, answerTwins[3]), peerTwins[0])},
+}
+
+func withoutTimestamps(v visit) error {
+	off := func() error { return setSysctl("net/ipv4/tcp_timestamps", "0") }
+	if err := v.victim.Inside(off); err != nil {
+		return err
+	}
+	return v.client.Inside(off)
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+
+package testenv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"denmap/testenv/packet"
+)
+
+// lateReplies makes the host ask a server on the client from 20 sockets
+// and close them; then the server answers, so many datagrams each. own is
+// the first of the host's ports, 0 leaves them to the kernel.
+func (v visit) lateReplies(service, own uint16, answers int) error {
+	server := v.client.ListenPacket(service)
+	defer server.Close()
+	var askers []net.Addr
+	for i := range 20 {
+		port := own
+		if own != 0 {
+			port += uint16(i * 17)
+		}
+		conn := v.victim.ListenPacket(port)
+		_, err := conn.WriteTo([]byte("question"), &net.UDPAddr{IP: v.from.AsSlice(), Port: int(service)})
+		if err == nil {
+			err = server.SetReadDeadline(time.Now().Add(2 * time.Second))
+		}
+		var from net.Addr
+		if err == nil {
+			_, from, err = server.ReadFrom(make([]byte, 64))
+		}
+		if err = errors.Join(err, conn.Close()); err != nil {
+			return err
+		}
+		askers = append(askers, from)
+	}
+	for _, asker := range askers {
+		for range answers {
+			if _, err := server.WriteTo([]byte("late answer"), asker); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forget closes the host's end of a connection as a power failure does:
+// nothing is sent, and a later packet of the peer finds no socket.
+func forget(conn *net.TCPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var repair error
+	err = raw.Control(func(fd uintptr) {
+		repair = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1)
+	})
+	return errors.Join(err, repair, conn.Close())
+}
+
+// forgotten opens connections of the host to the client, forgets them, and
+// lets the client close its ends.
+func (v visit) forgotten(n int, pause time.Duration) error {
+	listener := v.client.Listen(9100)
+	defer listener.Close()
+	var ends []net.Conn
+	for range n {
+		own, err := v.victim.Dial(v.from, 9100)
+		if err != nil {
+			return err
+		}
+		end, err := listener.Accept()
+		if err = errors.Join(err, forget(own)); err != nil {
+			return err
+		}
+		ends = append(ends, end)
+	}
+	for _, end := range ends {
+		if err := end.Close(); err != nil {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// beforeReboot has the client hold connections to ten services, and the
+// host lose them and the services: DenMap starts before they do.
+func (v visit) beforeReboot() error {
+	for i := range 10 {
+		listener := v.victim.Listen(uint16(9000 + i))
+		conn, err := v.client.Dial(v.to, uint16(9000+i))
+		if err != nil {
+			return err
+		}
+		end, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(forget(end.(*net.TCPConn)), listener.Close()); err != nil {
+			return err
+		}
+		*v.held = append(*v.held, conn)
+	}
+	return nil
+}
+
+// afterReboot has the client ask whether its connections still live. It
+// learns from resets that they do not.
+func (v visit) afterReboot() error {
+	for _, conn := range *v.held {
+		err := conn.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3})
+		if err != nil {
+			return err
+		}
+	}
+	for _, conn := range *v.held {
+		err := conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if err == nil {
+			_, err = conn.Read(make([]byte, 1))
+		}
+		if !errors.Is(err, syscall.ECONNRESET) {
+			return fmt.Errorf("a connection that the host has lost: %w; want it reset", err)
+		}
+		conn.Close() // it is reset
+	}
+	return nil
+}
+
+// crawl has the host connect to 60 ports that nobody listens on, and to
+// hosts that do not exist; half of the answers come when it has given up.
+func (v visit) crawl() error {
+	dialer := net.Dialer{Timeout: 50 * time.Millisecond}
+	dead := netip.MustParseAddr("198.51.100.200")
+	if v.to.Is6() {
+		dead = netip.MustParseAddr("2001:db8:1::200")
+	}
+	return together(60, func(i int) error {
+		target := netip.AddrPortFrom(v.from, uint16(7000+i))
+		if i >= 50 {
+			target = netip.AddrPortFrom(dead, 80)
+		}
+		return v.victim.Inside(func() error {
+			conn, err := dialer.Dial("tcp", target.String())
+			if err == nil {
+				conn.Close()
+				return fmt.Errorf("dead port %v answers", target)
+			}
+			return nil
+		})
+	})
+}
+
+// backscatter sends what hosts answer to a forger who used this host's
+// address: SYN+ACK, RST and RST+ACK, from 300 hosts, and 150 from one.
+func (v visit) backscatter() error {
+	var frames [][]byte
+	for i := range 450 {
+		p := packet.TCP{Raw: true, Src: neighbour(v.from, i%300+20), Dst: v.to, DF: true, SrcPort: 80,
+			DstPort: uint16(1024 + i*37), Seq: uint32(i) * 77777, Ack: uint32(i) * 3333}
+		if i >= 300 {
+			p.Src = v.from
+		}
+		switch i % 3 {
+		case 0:
+			p.Flags, p.Window, p.Options = packet.SYN|packet.ACK, 65535, packet.LinuxSYN
+		case 1:
+			p.Flags = packet.RST
+		case 2:
+			p.Flags = packet.RST | packet.ACK
+		}
+		frames = append(frames, packet.Finish(p.Bytes()))
+	}
+	v.client.SendFrame(uplink, v.victim.MAC(uplink), nil, frames...)
+	return nil
+}
+
+// neighbour returns a documentation address that no host of the lab has.
+func neighbour(like netip.Addr, n int) netip.Addr {
+	if like.Is4() {
+		return netip.AddrFrom4([4]byte{203, 0, byte(113), byte(n)})
+	}
+	raw := netip.MustParseAddr("2001:db8:ffff::1").As16()
+	raw[6], raw[7] = byte(n>>8), byte(n)
+	return netip.AddrFrom16(raw)
+}
+
+// bulk moves 64 MiB each way, and half of the connections are opened by
+// the host.
+func (v visit) bulk() error {
+	const size = 16 << 20
+	return together(4, func(i int) error {
+		server, client, addr := v.victim, v.client, v.to
+		if i%2 == 1 {
+			server, client, addr = v.client, v.victim, v.from
+		}
+		listener := server.Listen(uint16(5201 + i))
+		defer listener.Close()
+		return together(2, func(side int) error {
+			var conn net.Conn
+			var err error
+			if side == 0 {
+				conn, err = listener.Accept()
+			} else {
+				conn, err = client.Dial(addr, uint16(5201+i))
+			}
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			sends := side == 0 == (i < 2)
+			if sends {
+				_, err = io.CopyN(conn, endless{}, size)
+				return err
+			}
+			n, err := io.Copy(io.Discard, conn)
+			if n != size {
+				err = errors.Join(err, fmt.Errorf("got %d bytes of %d", n, size))
+			}
+			return err
+		})
+	})
+}
+
+// endless reads as zeroes for ever.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
