@@ -40,6 +40,8 @@ func newApp(env *environment) *cli.App {
 			resumeCommand(env),
 			sourcesCommand(env),
 			logCommand(env),
+			historyCommand(env),
+			dashboardCommand(env),
 			reportCommand(env),
 			whyCommand(env),
 			replayCommand(env),

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -83,9 +84,11 @@ func attach(env *environment, c *cli.Context) error {
 	w := &wiring{env: env, stderr: newLines(env.Stderr), meta: eventlog.Meta{Version: version(), Hostname: host}}
 	// Before the error that ends it all is written.
 	defer w.stderr.close()
+	watching := &observers{env: env, c: c, wiring: w, config: cfg, load: load, reload: hup}
+	defer watching.close()
 	err = daemon.Run(c.Context, daemon.Options{
 		Config:   cfg,
-		Load:     load,
+		Load:     watching.loadConfig,
 		Named:    len(over.names) > 0,
 		Keep:     c.Bool("keep"),
 		Open:     func(s daemon.Settings) (daemon.Kernel, error) { return openKernel(env.PinDir, s) },
@@ -97,7 +100,9 @@ func attach(env *environment, c *cli.Context) error {
 		Report:   w.report,
 		Progress: w.progress(),
 		Reload:   hup,
-		Service:  sdnotify.New(env.Getenv),
+		Service:  readyService{sdnotify.New(env.Getenv), watching.start},
+		Watch:    watching.handle,
+		Request:  watching.request,
 		Control:  c.String("control"),
 	})
 	return env.explainAttach(err)
@@ -155,13 +160,10 @@ func (o overrides) apply(cfg config.Config) config.Config {
 
 // explainAttach adds what the user can do about an error.
 func (e *environment) explainAttach(err error) error {
-	var missing *daemon.NoInterfaceError
 	var refused *lists.RefusedError
 	switch {
 	case errors.Is(err, daemon.ErrNoInterfaces):
 		return withHint(usagef("attach: no interface given, and none is configured"), "denmap attach eth0, or interfaces: [eth0] in %s", e.ConfigPath)
-	case errors.As(err, &missing) && len(missing.Have) > 0:
-		return withHint(err, "this host has %s", strings.Join(missing.Have, ", "))
 	case errors.As(err, &refused):
 		return withHint(err, "denmap lists check shows every bad line")
 	case errors.Is(err, loader.ErrRunning):
@@ -181,6 +183,8 @@ type wiring struct {
 	env    *environment
 	stderr *lines
 	meta   eventlog.Meta
+
+	locator atomic.Pointer[daemon.Locator] // the latest
 }
 
 func (w *wiring) report(line string) {
@@ -213,5 +217,7 @@ func (w *wiring) locate(cfg config.Config) (daemon.Locator, error) {
 	if l == nil {
 		return nil, err
 	}
+	var latest daemon.Locator = l
+	w.locator.Store(&latest)
 	return l, err
 }

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"denmap/userspace/config"
+	"denmap/userspace/daemon/control"
 	"denmap/userspace/event"
 	"denmap/userspace/eventlog"
 	"denmap/userspace/lists"
@@ -80,6 +81,14 @@ type Options struct {
 
 	Service Service // the supervisor; nil is none
 	Control string  // path of the socket for requests; empty: none
+
+	// Watch is shown every event that is logged, on the goroutine of the
+	// outputs: it must not block. nil: nobody watches.
+	Watch func(event.Event)
+
+	// Request answers what the daemon itself does not know, and says
+	// whether it did. It is called from the main loop and must not block.
+	Request func(control.Request) (control.Response, bool)
 
 	Clock Clock         // nil is the system's
 	NewID func() string // of events; nil gives ULIDs
@@ -228,10 +237,14 @@ type NoInterfaceError struct {
 }
 
 func (e *NoInterfaceError) Error() string {
+	text := fmt.Sprintf("attach to %q: no such interface", e.Name)
 	if (config.Interface{Name: e.Name}).IsGlob() {
-		return fmt.Sprintf("attach to %q: no such interface matches", e.Name)
+		text += " matches"
 	}
-	return fmt.Sprintf("attach to %q: no such interface", e.Name)
+	if len(e.Have) > 0 {
+		text += fmt.Sprintf(" (this host has: %s)", strings.Join(e.Have, ", "))
+	}
+	return text
 }
 
 // Errors that are told apart.

@@ -143,6 +143,10 @@ func (o *outputs) write(e event.Event) {
 		_ = o.also.Write(e)
 	}()
 	o.people.put(tidings{event: e})
+	if o.opts.Watch != nil {
+		defer o.recovered("show an event")
+		o.opts.Watch(e)
+	}
 }
 
 // recovered keeps a bug in an output from ending protection.

@@ -34,6 +34,12 @@ func (d *daemon) request(r control.Request) control.Response {
 func (d *daemon) serve(r request) (stop bool) {
 	switch {
 	case r.Command != CommandDetach:
+		if d.opts.Request != nil {
+			if resp, ok := d.opts.Request(r.Request); ok {
+				r.answer <- resp
+				return false
+			}
+		}
 		r.answer <- control.Response{Error: fmt.Sprintf("request %q is unknown to this daemon", r.Command)}
 	case len(r.Args) == 0:
 		d.asked = append(d.asked, r)
