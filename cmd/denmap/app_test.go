@@ -113,6 +113,15 @@ func TestReport(t *testing.T) {
 		env.Stderr, env.Root = &stderr, test.root
 		code := env.report(test.err, "lists add", false)
 		c.compare("report", outcome{code: code, stderr: stderr.String()}, test.want)
+		// Scripts get one line.
+		stderr.Reset()
+		env.Hints = false
+		code = env.report(test.err, "lists add", false)
+		want := test.want
+		if line, _, ok := strings.Cut(want.stderr, "\n"); ok {
+			want.stderr = line + "\n"
+		}
+		c.compare("report without a terminal", outcome{code: code, stderr: stderr.String()}, want)
 	}
 }
 

@@ -184,7 +184,7 @@ func (l *commandLine) unknownCommand(app *cli.App, word string, below []*cli.Com
 		return withHint(err, "did you mean %q?", strings.TrimSpace(l.name()+" "+near))
 	}
 	if len(l.path) > 0 {
-		return withHint(err, "expected %s", choices(names))
+		return usagef("%v: expected %s", err, choices(names))
 	}
 	return withHint(err, "%s help lists the commands", app.Name)
 }

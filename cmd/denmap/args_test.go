@@ -65,7 +65,7 @@ func TestArrangeRefuses(t *testing.T) {
 		{"stats", `unknown command "stats"`, `did you mean "status"?`},
 		{"frobnicate", `unknown command "frobnicate"`, "denmap help lists the commands"},
 		{"lists ad deny", `unknown command "lists ad"`, `did you mean "lists add"?`},
-		{"lists frobnicate", `unknown command "lists frobnicate"`, "expected show, add, remove, import or check"},
+		{"lists frobnicate", `unknown command "lists frobnicate": expected show, add, remove, import or check`, ""},
 		{"status --jsn", `unknown option --jsn of "denmap status"`, "did you mean --json?"},
 		{"status --frobnicate", `unknown option --frobnicate of "denmap status"`, "denmap help status lists its options"},
 		{"status --for 8h", `unknown option --for of "denmap status"`, "denmap help status lists its options"},

@@ -20,7 +20,7 @@ func TestAttachRefused(t *testing.T) {
 		"denmap attach eth0, or interfaces: [eth0] in $DIR/denmap.yaml"))
 	c.expect("attach lo --mode fast", refused(2, `option --mode: "fast": expected auto, native or generic`))
 	c.compare("attach ''", c.run("attach", ""), refused(2, "attach: expected an interface, got an empty argument"))
-	c.contains("attach nosuch0 lo", 1, `denmap: error: attach to "nosuch0": no such interface`)
+	c.contains("attach nosuch0 lo", 1, `denmap: error: attach to "nosuch0": no such interface (this host has: `)
 	c.write("deny.list", "203.0.113.1\n\n\n\n\n\n203.0.113.1/24\n")
 	c.contains("attach lo", 1, "$DIR/deny.list", "line 7", "203.0.113.1/24", "denmap: hint: denmap lists check")
 	c.write("denmap.yaml", "detect: {ban_skore: 8}\n")

@@ -28,6 +28,7 @@ type environment struct {
 	ConfigPath string // read unless --config names another file
 
 	Progress bool // standard error is a terminal: show how far long work is
+	Hints    bool // the same: say what to do about an error, on a second line
 	Root     bool
 
 	// Network looks at the host's interfaces and addresses.
@@ -36,6 +37,7 @@ type environment struct {
 
 // hostEnvironment is that of the real process.
 func hostEnvironment() *environment {
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	return &environment{
 		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
@@ -45,7 +47,8 @@ func hostEnvironment() *environment {
 		Zone:       time.Local,
 		PinDir:     loader.DefaultDir,
 		ConfigPath: config.DefaultPath,
-		Progress:   term.IsTerminal(int(os.Stderr.Fd())),
+		Progress:   terminal,
+		Hints:      terminal,
 		Root:       os.Geteuid() == 0,
 		Network:    netstate.Read,
 	}

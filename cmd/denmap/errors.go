@@ -32,7 +32,8 @@ func usagef(format string, args ...any) error {
 // badValue is the usage error for what a parser refused.
 func badValue(err error) error { return &usageError{err.Error()} }
 
-// hintError adds what the user can do about an error.
+// hintError adds what the user can do about an error. Only people at a
+// terminal get to see it: what scripts must know belongs into the error.
 type hintError struct {
 	err  error
 	hint string
@@ -50,8 +51,8 @@ type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// report tells the user of an error, in one line and perhaps a hint, and
-// returns the exit code. debug adds the verifier's log, if there is one.
+// report tells the user of an error, in one line, to people with a hint
+// below it, and returns the exit code. debug adds the verifier's log, if there is one.
 func (e *environment) report(err error, command string, debug bool) int {
 	var code exitCode
 	if err == nil {
@@ -69,7 +70,7 @@ func (e *environment) report(err error, command string, debug bool) int {
 		text, hint = strings.TrimSpace(command+" needs root"), "run it with sudo"
 	}
 	fmt.Fprintf(e.Stderr, "denmap: error: %s\n", text)
-	if hint != "" {
+	if hint != "" && e.Hints {
 		fmt.Fprintf(e.Stderr, "denmap: hint: %s\n", hint)
 	}
 	if debug {

@@ -59,6 +59,7 @@ func newConsole(t *testing.T) *console {
 		PinDir:     filepath.Join(dir, "bpf", "denmap"),
 		ConfigPath: filepath.Join(dir, "denmap.yaml"),
 		Root:       true,
+		Hints:      true,
 		Network:    testHost,
 	}}
 	c.configure("")

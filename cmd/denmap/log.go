@@ -133,7 +133,7 @@ func unknownValue(option, value string, names []string) error {
 	if near := nearest(value, names); near != "" {
 		return withHint(err, "did you mean %s?", near)
 	}
-	return withHint(err, "expected %s", choices(names))
+	return usagef("%v: expected %s", err, choices(names))
 }
 
 // commas splits values at commas: "fin,xmas" is two.

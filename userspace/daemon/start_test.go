@@ -108,7 +108,7 @@ func TestRefusedStart(t *testing.T) {
 		{"unknown interface", func(w *world) {
 			w.opts.Named = true
 			w.opts.Config.Interfaces = []config.Interface{{Name: "eth0"}, {Name: "eth9"}}
-		}, []string{`attach to "eth9": no such interface`}, false},
+		}, []string{`attach to "eth9": no such interface (this host has: eth0`}, false},
 		{"no match", func(w *world) {
 			w.opts.Named = true
 			w.opts.Config.Interfaces = []config.Interface{{Name: "wl*"}}
