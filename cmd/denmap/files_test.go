@@ -176,7 +176,7 @@ func TestLog(t *testing.T) {
 	}
 	c.expect("log --kind null", said("no event fits"))
 	c.expect("log --kind sin", refused(2, `option --kind: unknown kind "sin"`, "did you mean syn?"))
-	c.expect("log --action banned", refused(2, `option --action: unknown action "banned": expected scan-detected, source-banned, source-unbanned, scan-ended, list-changed, attached, detached or events-lost"))
+	c.expect("log --action banned", refused(2, `option --action: unknown action "banned": expected scan-detected, source-banned, source-unbanned, scan-ended, list-changed, attached, detached or events-lost`))
 	c.expect("log -n 0", refused(2, "option -n: 0: expected at least 1"))
 	c.expect("log --since yesterday", refused(2, `option --since: "yesterday": expected a duration such as 2h or a time such as 2026-01-02T15:04:05Z`))
 	if got := c.run("log", "--source", "x"); got.code != 2 {
