@@ -263,3 +263,30 @@ func TestHealth(t *testing.T) {
 	a.contains("status", 0, "UNPROTECTED: the interface is gone")
 	a.contains("health --json", 2, `"status": "CRITICAL"`, `"unprotected": 1`)
 }
+
+// TestMonitorBans says which bans the kernel does not enforce.
+func TestMonitorBans(t *testing.T) {
+	a := newAttached(t)
+	if _, err := a.kernel.Attach("eth0", loader.AttachOptions{Hook: loader.HookGeneric, Monitor: true}); err != nil {
+		t.Fatal(err)
+	}
+	state, err := loader.OpenState(a.env.PinDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer state.Close()
+	for addr, grade := range map[string]event.Grade{"203.0.113.7/32": event.Blind, "203.0.113.8/32": event.Manual} {
+		ban := event.Ban{Source: netip.MustParsePrefix(addr), Grade: grade, Until: time.Now().Add(time.Hour)}
+		if err := state.AddBan(ban); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.contains("check 203.0.113.7", 0, "203.0.113.7 passes", "not enforced on eth0, in monitor mode")
+	a.contains("check 203.0.113.7 --json", 0, `"verdict": "pass"`)
+	a.contains("check 203.0.113.8", 0, "203.0.113.8 is dropped")
+	a.contains("bans", 0, "automatic bans are not enforced on eth0, in monitor mode")
+	if _, err := a.kernel.Attach("eth0", loader.AttachOptions{Hook: loader.HookGeneric}); err != nil {
+		t.Fatal(err)
+	}
+	a.contains("check 203.0.113.7", 0, "203.0.113.7 is dropped")
+}

@@ -5,12 +5,14 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"denmap/loader"
 	"denmap/userspace/event"
 	"denmap/userspace/lists"
 )
@@ -66,9 +68,22 @@ func bansShowCommand(env *environment) *cli.Command {
 			if len(bans) == 0 {
 				env.say("no bans")
 			}
+			if err := env.sayIdle(state, bans); err != nil {
+				return err
+			}
 			return write(env, bans)
 		},
 	}
+}
+
+// sayIdle tells of bans that are listed, but do nothing everywhere.
+func (e *environment) sayIdle(state *loader.State, bans []event.Ban) error {
+	automatic := slices.ContainsFunc(bans, func(b event.Ban) bool { return b.Grade != event.Manual })
+	idle, _, err := monitoring(state)
+	if automatic && len(idle) > 0 {
+		e.say("automatic bans are not enforced on %s, in monitor mode", printable(strings.Join(idle, ", ")))
+	}
+	return err
 }
 
 func (e *environment) banTable(bans []event.Ban) error {

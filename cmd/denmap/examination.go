@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"denmap/loader"
 	"denmap/userspace/config"
@@ -119,6 +120,10 @@ func (x *examination) lookBan() error {
 	if err != nil {
 		return err
 	}
+	idle, some, err := monitoring(x.state)
+	if err != nil {
+		return err
+	}
 	for _, b := range bans {
 		if !b.Source.Contains(x.addr) {
 			continue
@@ -134,9 +139,34 @@ func (x *examination) lookBan() error {
 		if b.Reason != "" {
 			text += fmt.Sprintf(" (%s)", b.Reason)
 		}
-		x.add(fact{Check: "ban", Drop: true, Text: text, Ban: &document})
+		f := fact{Check: "ban", Drop: true, Text: text, Ban: &document}
+		if b.Grade != event.Manual && len(idle) > 0 {
+			f.Passive = !some
+			f.Text += "; not enforced on " + strings.Join(idle, ", ") + ", in monitor mode"
+		}
+		x.add(f)
 	}
 	return nil
+}
+
+// monitoring returns the interfaces on which the kernel enforces no
+// automatic ban, and whether it does so on others.
+func monitoring(state *loader.State) (idle []string, some bool, err error) {
+	if state == nil {
+		return nil, false, nil
+	}
+	interfaces, err := state.Interfaces()
+	if err != nil {
+		return nil, false, err
+	}
+	for _, i := range interfaces {
+		if i.Monitor {
+			idle = append(idle, i.Name)
+		} else {
+			some = true
+		}
+	}
+	return idle, some, nil
 }
 
 func (x *examination) lookProtected() error {
