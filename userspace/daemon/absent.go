@@ -94,6 +94,7 @@ func (g *guard) tellAbsent() {
 	for _, entry := range g.config.Interfaces {
 		matter := "absent " + entry.Name
 		there := slices.ContainsFunc(g.present, func(i netstate.Interface) bool { return entry.Match(i.Name) })
+		there = there || g.excluded[entry.Name]
 		for _, list := range []map[int]*held{g.held, g.gone} {
 			for _, h := range list {
 				there = there || entry.Match(h.entry)
@@ -117,16 +118,25 @@ func (g *guard) configure(c config.Config) {
 	g.check()
 }
 
-// exclude lets go of the named interfaces until the next reload. If one of
-// them is not protected, none is let go of.
+// exclude lets go of the named interfaces until the next reload, or no
+// longer waits for them. If one of them is neither protected nor waited
+// for, none is let go of.
 func (g *guard) exclude(names []string) error {
 	var found []*held
+	var awaited []string
 	for _, name := range names {
 		i := slices.IndexFunc(g.list(), func(h *held) bool { return h.Name == name })
-		if i < 0 {
+		switch {
+		case i >= 0:
+			found = append(found, g.list()[i])
+		case g.awaits(name):
+			awaited = append(awaited, name)
+		default:
 			return fmt.Errorf("detach %q: it is not protected", name)
 		}
-		found = append(found, g.list()[i])
+	}
+	for _, name := range awaited {
+		g.forgo(name)
 	}
 	var errs []error
 	for _, h := range found {
@@ -138,4 +148,28 @@ func (g *guard) exclude(names []string) error {
 	}
 	g.publish()
 	return errors.Join(errs...)
+}
+
+// awaits reports whether an interface is to be protected as soon as that
+// is possible.
+func (g *guard) awaits(name string) bool {
+	entry, ok := g.config.For(name)
+	if !ok || g.excluded[name] {
+		return false
+	}
+	return !entry.IsGlob() || slices.ContainsFunc(g.present, func(i netstate.Interface) bool { return i.Name == name })
+}
+
+// forgo ends the wait for an interface.
+func (g *guard) forgo(name string) {
+	g.excluded[name] = true
+	for index, h := range g.gone {
+		if h.Name == name || h.entry == name {
+			g.excluded[h.entry] = true
+			g.bury(index)
+		}
+	}
+	g.tell.fine("absent "+name, "")
+	g.tell.fine("attach "+name, "")
+	g.tell.say(fmt.Sprintf("no longer waiting for %q: by operator", name))
 }

@@ -178,3 +178,30 @@ func TestGroupEnd(t *testing.T) {
 		t.Error("a goroutine that has ended hangs")
 	}
 }
+
+// TestDetachAwaited ends the wait for interfaces that are not there: one
+// that never was and one that is gone.
+func TestDetachAwaited(t *testing.T) {
+	w := newWorld(t, "eth0", "eth1")
+	w.opts.Config.Interfaces = []config.Interface{{Name: "eth0"}, {Name: "eth1"}, {Name: "eth9"}}
+	w.run()
+	w.host.unplug("eth1")
+	w.says("eth1 is gone")
+	if r := w.ask("eth1", "eth7"); r.Error != `detach "eth7": it is not protected` {
+		t.Errorf("answer %+v", r)
+	}
+	if r := w.ask("eth1", "eth9"); r.Error != "" {
+		t.Errorf("answer %+v", r)
+	}
+	w.host.plug("eth1")
+	w.host.plug("eth9")
+	for range 3 {
+		w.clock.advance(time.Second)
+	}
+	if got := w.kernel.names(); got != "eth0" {
+		t.Errorf("attached %q, want eth0 alone", got)
+	}
+	if n := w.count(`waiting for "eth1"`) + w.count(`waiting for "eth9"`); n != 3 { // eth9 to begin with, and the end of both
+		t.Errorf("%d lines about waiting, want 3:\n%s", n, w.saying())
+	}
+}
