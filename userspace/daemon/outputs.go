@@ -34,6 +34,7 @@ type outputs struct {
 	gone  chan struct{} // closed when waiting for run is given up
 
 	overflow atomic.Uint64
+	health   logHealth
 	places   *locating
 	people   *notifying
 
@@ -136,7 +137,7 @@ func (o *outputs) run() {
 func (o *outputs) write(e event.Event) {
 	func() {
 		defer o.recovered("write the event log")
-		_ = o.log.Write(e)
+		o.health.note(o.log.Write(e), o.opts.Clock.Now())
 	}()
 	func() {
 		defer o.recovered("write to journal or syslog")

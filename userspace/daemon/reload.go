@@ -29,9 +29,10 @@ func (d *daemon) reload() {
 	if d.opts.Load != nil {
 		read, err := d.opts.Load()
 		if err != nil {
-			d.tell.say(fmt.Sprintf("reload: %v; the old configuration stays in force", err))
+			d.tell.again("configuration", fmt.Sprintf("reload: %v; the old configuration stays in force", err))
 			d.out.notice(refusal("configuration", err))
 		} else {
+			d.tell.fine("configuration", "")
 			c = read
 		}
 	}
@@ -42,7 +43,7 @@ func (d *daemon) reload() {
 	done := d.out.configure(c)
 	if !reflect.DeepEqual(settingsOf(old), settingsOf(c)) {
 		if err := d.kernel.Reconfigure(settingsOf(c)); err != nil {
-			d.tell.say(fmt.Sprintf("reload: %v; detect and ban stay as they were", err))
+			d.tell.again("configuration", fmt.Sprintf("reload: %v; detect and ban stay as they were", err))
 			d.out.notice(refusal("configuration", err))
 			c.Detect, c.Ban = old.Detect, old.Ban
 		}

@@ -21,6 +21,9 @@ type request struct {
 // request hands a request to the main loop. It is called from the
 // goroutines of the control socket.
 func (d *daemon) request(r control.Request) control.Response {
+	if r.Command == CommandTroubles {
+		return d.answerTroubles()
+	}
 	answer := make(chan control.Response, 1)
 	select {
 	case d.requests <- request{r, answer}:

@@ -20,6 +20,7 @@ func start(o Options) (_ *daemon, err error) {
 		return nil, ErrNoInterfaces
 	}
 	tell := newTeller(o.Report)
+	tell.now = o.Clock.Now
 	d := &daemon{
 		opts: o, tell: tell, ring: newRing(), losses: newLosses(),
 		network:  make(chan netstate.Snapshot),
