@@ -5,7 +5,8 @@
 set -eu
 
 packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
-	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux"
+	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux
+	postfix sasl2-bin libsasl2-modules"
 
 missing=
 for p in $packages; do
@@ -15,6 +16,11 @@ done
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 echo "installing:$missing" >&2
+case $missing in *postfix*)
+	# The lab starts a server of its own; the machine's must not run.
+	if command -v systemctl >/dev/null; then $root systemctl mask postfix.service; fi
+	;;
+esac
 $root apt-get update -q
 # shellcheck disable=SC2086 # one word a package
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -31,6 +31,8 @@ var tools = []tool{
 	{"ethtool", "ethtool", []string{"--version"}},
 	{"curl", "curl", []string{"--version"}},
 	{"tcpdump", "tcpdump", []string{"--version"}},
+	{"postfix", "postfix", []string{"-h"}},
+	{"saslpasswd2", "sasl2-bin", []string{"-V"}},
 }
 
 // sbinDirs are searched after PATH: a user's PATH often leaves them out.

@@ -93,8 +93,12 @@ func targetText(t notify.TargetStatus, env *environment) string {
 	if !t.LastSent.IsZero() {
 		text += ", last delivered " + env.clock(t.LastSent)
 	}
-	if t.LastError != "" {
-		text += fmt.Sprintf("; %s in a row failed: %s", plural(t.Failures, "attempt", "attempts"), t.LastError)
+	switch {
+	case t.LastError == "":
+	case t.Failures > 1:
+		text += fmt.Sprintf("; failed %d times in a row: %s", t.Failures, t.LastError)
+	default:
+		text += "; failed: " + t.LastError
 	}
 	return text
 }

@@ -134,7 +134,7 @@ func TestNotifyStatus(t *testing.T) {
 	}
 	c.write("state/notify-status.json", string(data))
 	want := `notify: 2 messages wait, 3 of 24 today; next digest at 2026-01-02 04:04:05, of 12 sources so far
-  mail: 2 messages wait since 2026-01-02 03:04:05, next attempt at 2026-01-02 03:05:05; 3 attempts in a row failed: nothing listens?[31m
+  mail: 2 messages wait since 2026-01-02 03:04:05, next attempt at 2026-01-02 03:05:05; failed 3 times in a row: nothing listens?[31m
   slack: nothing waits, last delivered 2026-01-02 03:04:05
   1 message in memory alone: lost by a restart
   4 messages dropped: the queue was full
