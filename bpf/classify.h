@@ -54,8 +54,8 @@ struct suspect {
 	__u64 now;	 /* boot time, ns */
 };
 
-/* Whether classification is worth a call: all but data segments, ACKs with
- * options and answers. Established traffic ends here.
+/* Whether classification is worth a call: all but data segments and ACKs with
+ * options. Established traffic ends here.
  */
 static __always_inline int could_be_probe(const struct segment *s)
 {
@@ -217,11 +217,11 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 		illegal(g, KIND_XMAS);
 	} else if (!(flags & ACK)) {
 		illegal(g, KIND_ODD_FLAGS);
-	} else if (flags == (FIN | ACK) && !s->payload) {
+	} else if (flags & FIN && !s->payload) {
 		g->suspicion = NEEDS_ANY;
 		g->kind = KIND_MAIMON;
 		g->points = 1;
-	} else if (flags == ACK && !s->payload && s->header == sizeof(struct tcphdr)) {
+	} else if (!s->payload && s->header == sizeof(struct tcphdr)) {
 		g->suspicion = NEEDS_ANY;
 		g->kind = KIND_ACK;
 		g->points = 1;

@@ -16,7 +16,9 @@ static __always_inline __u32 listed_as(void *addrs, void *nets, const struct pac
 	flags = bpf_map_lookup_elem(addrs, &key);
 	if (!flags)
 		flags = bpf_map_lookup_elem(nets, &key);
-	return flags ? *flags : 0;
+	if (!flags || (*flags & LIST_IPV6 && !p->ipv6))
+		return 0;
+	return *flags;
 }
 
 __noinline int allow_flags(struct packet *p)
@@ -72,7 +74,7 @@ __noinline int is_banned(struct packet *p, __u32 ifindex)
 	if (!p)
 		return 0;
 	ban = find_ban(&bans, p, ifindex, &due);
-	if (!ban)
+	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
 		return 0;
 	__sync_fetch_and_add(&ban->dropped, 1);
 	return 1;

@@ -44,6 +44,14 @@ struct {
 	__type(value, struct gate);
 } gates SEC(".maps");
 
+/* Which tables the program has put something into: enum mark. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MARKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} marks SEC(".maps");
+
 /* Identity of this state. One entry, written once by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -247,6 +255,29 @@ static __always_inline void count(enum reason reason)
 
 	if (n)
 		(*n)++;
+}
+
+static __always_inline void set_mark(enum mark mark)
+{
+	__u32 index = mark, *set = bpf_map_lookup_elem(&marks, &index);
+
+	if (set && !*set)
+		*set = 1;
+}
+
+static __always_inline int has_mark(enum mark mark)
+{
+	__u32 index = mark, *set = bpf_map_lookup_elem(&marks, &index);
+
+	return set && *set;
+}
+
+static __always_inline int translates(void)
+{
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	return gate && gate->nat;
 }
 
 static __always_inline __u64 boot_ns(void)

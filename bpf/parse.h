@@ -60,6 +60,7 @@ struct packet {
 	__u8 protocol;
 	__u8 fragment;	   /* enum fragment */
 	__u8 unfinished;   /* the extension headers go on beyond EXTENSION_DEPTH */
+	__u8 addressed;	   /* src and dst are known, whatever follows */
 	__u8 mac_is_ours;  /* unicast to this interface */
 	__u8 mac_is_group; /* broadcast or multicast */
 };
@@ -165,6 +166,7 @@ static __always_inline int parse_ipv4(struct cursor *c, struct packet *p)
 		return -1;
 	map_ipv4(p->src, ip->saddr);
 	map_ipv4(p->dst, ip->daddr);
+	p->addressed = 1;
 	frag = bpf_ntohs(ip->frag_off);
 	p->fragment = frag & IPV4_OFFSET ? LATER_FRAGMENT
 		      : frag & IPV4_MF	 ? FIRST_FRAGMENT
@@ -235,6 +237,10 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, struct cursor *c, stru
 		return -1;
 	__builtin_memcpy(p->src, &ip->saddr, sizeof(p->src));
 	__builtin_memcpy(p->dst, &ip->daddr, sizeof(p->dst));
+	/* Linux takes no such source, and it would pass for IPv4 here. */
+	if (!p->src[0] && !p->src[1] && p->src[2] == bpf_htonl(0xffff))
+		return -1;
+	p->addressed = 1;
 	p->ipv6 = 1;
 	p->df = 1;
 	p->ttl = ip->hop_limit;
@@ -252,9 +258,7 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, struct cursor *c, stru
 	return 0;
 }
 
-/* The fixed header. A first fragment may end behind the ports: those are
- * returned, and the caller sees from payload and header what is missing.
- */
+/* The fixed header, which must be whole: see is_tiny_fragment. */
 static __always_inline int parse_tcp(struct cursor *c, struct packet *p, struct segment *s)
 {
 	struct tcphdr *tcp = c->pos;

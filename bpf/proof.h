@@ -44,7 +44,10 @@ __noinline int expect_proof(struct suspect *x)
 		has_visited(x, 1);
 		return 0;
 	}
-	if (s->proven >= PROOFS || has_visited(x, 0))
+	/* Ports that the host gives out itself, to FTP say, are no choice of
+	 * the client's.
+	 */
+	if (s->proven >= PROOFS || is_ephemeral(x->s.dport) || has_visited(x, 0))
 		return 0;
 	w = waiting_of(x);
 	if (!w)
@@ -103,7 +106,12 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 	for (int i = 0; i < WAITING_SLOTS; i++) {
 		if (!follows(x, print, &w->slots[i]))
 			continue;
-		w->slots[i].probe.print = 0;
+		w->slots[i].answered = 1;
+		/* An ACK clears its sender; that others find a service there
+		 * takes data.
+		 */
+		if (!x->s.payload)
+			return 1;
 		service_key(&key, x);
 		second = x->now / 1000000000;
 		bpf_map_update_elem(&published, &key, &second, BPF_ANY);

@@ -78,6 +78,7 @@ static __always_inline __u64 proven_ns(const struct source *s)
 	return ns < ban_max_ns ? ns : ban_max_ns;
 }
 
+/* Gives the ban. A proven one that finds no room is still a blind one. */
 static __always_inline void ban(const struct suspect *x, struct source *s)
 {
 	struct ban ban = {
@@ -87,26 +88,51 @@ static __always_inline void ban(const struct suspect *x, struct source *s)
 	    .ifindex = x->ifindex,
 	};
 	struct prefix key;
-	__u32 zero = 0;
-	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
-	long err;
 
 	ban_key(&key, x, s);
+	/* What still waits belongs to the scan that is punished now. */
+	bpf_map_delete_elem(&waiters, &x->key);
 	if (ban.grade == GRADE_PROVEN) {
 		ban.until = x->now + proven_ns(s);
-		if (s->strikes < 255)
-			s->strikes++;
-		err = bpf_map_update_elem(&bans, &key, &ban, BPF_ANY);
-		if (gate)
-			gate->bans = 1;
-	} else {
-		err = bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY);
-		if (gate)
-			gate->blind_bans = 1;
+		if (!bpf_map_update_elem(&bans, &key, &ban, BPF_ANY)) {
+			s->banned_until = ban.until;
+			if (s->strikes < 255)
+				s->strikes++;
+			set_mark(MARK_BANS);
+			return;
+		}
+		ban.until = x->now + ban_ns;
+		ban.grade = GRADE_BLIND;
 	}
 	s->banned_until = ban.until;
-	if (err)
+	if (bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY))
 		count(LOST_BAN);
+	set_mark(MARK_BLIND_BANS);
+}
+
+/* Whether the ban that was given is still in its table: blind ones are
+ * pushed out by newer ones.
+ */
+static __always_inline int is_in_force(const struct suspect *x, const struct source *s)
+{
+	struct prefix key;
+
+	ban_key(&key, x, s);
+	return bpf_map_lookup_elem(&blind_bans, &key) || bpf_map_lookup_elem(&bans, &key);
+}
+
+/* Whether this packet is the one that brings the ban, also where the score
+ * was reached while none was allowed. Of many at once exactly one is.
+ */
+static __always_inline int brings_ban(const struct suspect *x, struct source *s)
+{
+	__u64 until = s->banned_until;
+
+	if (s->flags & SOURCE_MANY && !(__sync_fetch_and_or(&s->flags, SOURCE_WIDE) & SOURCE_WIDE))
+		return 1;
+	if (until > x->now)
+		return 0;
+	return __sync_bool_compare_and_swap(&s->banned_until, until, x->now + ban_ns);
 }
 
 /* Which score a probe counts for, and what that score may reach. */
@@ -144,7 +170,7 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 	}
 	h = &r->headers[__sync_fetch_and_add(&r->count, 1) & (HEADERS - 1)];
 	h->time = x->now;
-	h->total = x->p.total;
+	h->total = x->p.total < 0xffff ? x->p.total : 0xffff;
 	h->length = 0;
 	from = (void *)(long)ctx->data + (x->p.offset & 63);
 	for (int i = 0; i < HEADER_BYTES; i++) {
@@ -159,37 +185,40 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 /* Scores a failed probe and says what becomes of the packet. */
 __noinline int punish(struct xdp_md *ctx, struct suspect *x)
 {
-	__u32 before, after, widened;
+	__u32 before, after;
 	struct probe *noted;
 	struct source *s;
 	struct track t;
 
 	if (!x)
 		return PASS_COUNTED;
-	s = note_failure(x, &noted, &widened);
+	s = note_failure(x, &noted);
 	if (!s)
 		return PASS_COUNTED;
 	t = track_of(s, x->probe.kind);
 	before = add_points(t.score, x->probe.points, t.ban * 2, x->now);
 	after = before + x->probe.points;
 	noted->score = after < 255 ? after : 255;
-	if (after >= t.alert)
+	if (after >= t.alert) {
 		keep_headers(ctx, x);
+		if (is_protected(x))
+			x->spared |= EVENT_PROTECTED;
+	}
 	if (after < t.ban) {
 		if (before < t.alert && after >= t.alert)
 			send(x, s, EVENT_ALERT, after, t.alert);
 		return PASS_COUNTED;
 	}
-	if (is_protected(x))
-		x->spared |= EVENT_PROTECTED;
 	if (x->spared || monitor) {
 		if (before < t.ban)
 			send(x, s, EVENT_WOULD_BAN, after, t.ban);
 		return PASS_SPARED;
 	}
-	if (before < t.ban || widened) {
+	if (brings_ban(x, s)) {
 		ban(x, s);
 		send(x, s, EVENT_BAN, after, t.ban);
+	} else if (!is_in_force(x, s)) {
+		ban(x, s);
 	}
 	return DROP_CROSSED;
 }

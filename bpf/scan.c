@@ -11,6 +11,7 @@
 
 /* Keeps the type information of enums that only name numbers. */
 const enum layout *layout_in_btf __attribute__((unused));
+const enum mark *marks_in_btf __attribute__((unused));
 const enum reason *reasons_in_btf __attribute__((unused));
 const enum scan_kind *kinds_in_btf __attribute__((unused));
 const enum scan_tool *tools_in_btf __attribute__((unused));
@@ -56,12 +57,14 @@ static __always_inline enum reason check_address(struct suspect *x)
 	}
 	if ((gate->deny_addrs | gate->deny_nets) && is_denied(&x->p))
 		return DROP_DENIED;
-	if (gate->bans && is_banned(&x->p, x->ifindex))
+	if (has_mark(MARK_BANS) && is_banned(&x->p, x->ifindex))
 		return DROP_BANNED;
 	return PASS_ESTABLISHED;
 }
 
-/* A TCP header cut off by fragmentation: RFC 1858 3. *port: what is left. */
+/* A TCP header cut off by fragmentation: RFC 1858 3. *port: its destination,
+ * which even 8 bytes hold.
+ */
 static __always_inline int is_tiny_fragment(struct cursor *c, struct packet *p, __be16 *port)
 {
 	struct tcphdr *tcp = c->pos;
@@ -75,48 +78,6 @@ static __always_inline int is_tiny_fragment(struct cursor *c, struct packet *p, 
 	return (void *)(tcp + 1) <= c->end && p->length < tcp->doff * 4U;
 }
 
-/* What a blind ban stops: whatever would start something new. */
-static __always_inline int starts_something(struct xdp_md *ctx, struct suspect *x)
-{
-	if (x->g.suspicion == BACKSCATTER)
-		return 0;
-	if (x->g.suspicion == NEEDS_ANY || x->p.protocol != IPPROTO_TCP)
-		return ask(ctx, x) == CLOSED;
-	return 1;
-}
-
-/* A scan that goes on prolongs its ban; a client that only tries a service
- * again does not.
- */
-static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struct ban *ban)
-{
-	__u64 until = boot_ns() + ban_ns;
-
-	if (x->g.suspicion != IS_PROBE && ask(ctx, x) != CLOSED)
-		return;
-	if (until > ban->until)
-		ban->until = until;
-}
-
-/* Whether a blind ban stops the packet; counts it then. */
-__noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
-{
-	struct gate *gate;
-	__u32 zero = 0, due = 0;
-	struct ban *ban;
-
-	gate = bpf_map_lookup_elem(&gates, &zero);
-	if (!x || !gate || !gate->blind_bans || monitor || x->spared)
-		return 0;
-	ban = find_ban(&blind_bans, &x->p, x->ifindex, &due);
-	if (!ban || !starts_something(ctx, x))
-		return 0;
-	if (due)
-		prolong(ctx, x, ban);
-	__sync_fetch_and_add(&ban->dropped, 1);
-	return 1;
-}
-
 /* Whether frames for others pass this host on their way: routed, to its own
  * MAC address, or bridged. Elsewhere they are strays.
  */
@@ -126,26 +87,30 @@ static __always_inline int passes_here(const struct suspect *x)
 	       (x->p.mac_is_ours || bridge_port);
 }
 
-static __always_inline int publishes(void)
+/* Where addresses are translated, packets for other hosts come to this
+ * one's address and find no socket: only a SYN is worth waiting for.
+ */
+static __always_inline enum reason translated_outcome(const struct suspect *x)
 {
-	__u32 zero = 0;
-	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
-
-	return gate && gate->nat;
+	if (x->p.protocol == IPPROTO_UDP)
+		return bpf_ntohs(x->s.dport) < 1024 ? PASS_COUNTED : PASS_ANSWER;
+	if (x->g.suspicion == NEEDS_LISTENER)
+		return PASS_WAITING;
+	return x->g.tool == TOOL_NMAP || x->g.tool == TOOL_HPING3 ? PASS_COUNTED : PASS_ANSWER;
 }
 
 /* A probe whose outcome does not matter, is unknown or was failure goes on
  * to be scored: PASS_COUNTED.
  */
-static __always_inline enum reason check_outcome(struct xdp_md *ctx, struct suspect *x)
+__noinline int check_outcome(struct xdp_md *ctx, struct suspect *x)
 {
-	if (x->g.suspicion == IS_PROBE)
+	if (!x || x->g.suspicion == IS_PROBE)
 		return PASS_COUNTED;
 	switch (ask(ctx, x)) {
 	case OPEN:
 		if (x->g.suspicion == NEEDS_LISTENER)
 			note_listener(x);
-		if (x->listening && !x->g.crafted)
+		if (x->listening && !x->g.crafted && x->g.suspicion == NEEDS_LISTENER)
 			expect_proof(x);
 		return PASS_OPEN;
 	case FOREIGN:
@@ -153,19 +118,54 @@ static __always_inline enum reason check_outcome(struct xdp_md *ctx, struct susp
 			return PASS_COUNTED;
 		return passes_here(x) ? PASS_WAITING : PASS_FOREIGN;
 	case CLOSED:
-		if (publishes() && !x->g.crafted && x->p.protocol == IPPROTO_TCP) {
-			if (x->g.suspicion == NEEDS_LISTENER)
-				return PASS_WAITING;
-			/* an ACK of a connection that is translated, unless a scanner's */
-			if (x->g.tool != TOOL_NMAP && x->g.tool != TOOL_HPING3)
-				return PASS_OPEN;
-		}
+		if (translates() && !x->g.crafted && x->g.suspicion != NEEDS_HOST)
+			return translated_outcome(x);
 		if (is_answer(x))
 			return PASS_ANSWER;
 		if (!x->g.crafted && x->g.suspicion != NEEDS_HOST && had_listener(x))
 			return PASS_SERVICE_GONE;
 	}
 	return PASS_COUNTED;
+}
+
+/* What a blind ban stops: whatever would start something new. */
+static __always_inline int starts_something(struct xdp_md *ctx, struct suspect *x)
+{
+	if (x->g.suspicion == BACKSCATTER)
+		return 0;
+	if (x->g.suspicion == NEEDS_LISTENER && x->p.protocol == IPPROTO_TCP)
+		return 1;
+	return x->g.suspicion == IS_PROBE || check_outcome(ctx, x) == PASS_COUNTED;
+}
+
+/* A scan that goes on prolongs its ban; a client that only tries a service
+ * again does not.
+ */
+static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struct ban *ban)
+{
+	__u64 until = x->now + ban_ns;
+
+	if (until > ban->until && !is_ignored(x->s.dport) && check_outcome(ctx, x) == PASS_COUNTED)
+		ban->until = until;
+}
+
+/* Whether a blind ban stops the packet; counts it then. A ban of a whole
+ * prefix spares the addresses in it that must not be lost.
+ */
+__noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
+{
+	struct ban *ban;
+	__u32 due = 0;
+
+	if (!x || monitor || x->spared || !has_mark(MARK_BLIND_BANS))
+		return 0;
+	ban = find_ban(&blind_bans, &x->p, x->ifindex, &due);
+	if (!ban || is_protected(x) || !starts_something(ctx, x))
+		return 0;
+	if (due)
+		prolong(ctx, x, ban);
+	__sync_fetch_and_add(&ban->dropped, 1);
+	return 1;
 }
 
 /* The slow path: only what could be a probe comes here. */
@@ -175,13 +175,14 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 
 	if (!x)
 		return PASS_ESTABLISHED;
+	x->now = boot_ns();
+	source_key(&x->key, &x->p, x->ifindex);
 	if (is_blindly_banned(ctx, x))
 		return DROP_BANNED;
 	if (x->g.suspicion == BACKSCATTER)
 		return PASS_BACKSCATTER;
 	if (is_ignored(x->s.dport))
 		return PASS_IGNORED_PORT;
-	x->now = boot_ns();
 	x->probe.kind = x->g.kind;
 	x->probe.points = x->g.points;
 	x->probe.tool = x->g.tool;
@@ -189,7 +190,6 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	x->probe.window = x->s.window;
 	x->probe.ttl = x->p.ttl;
 	x->probe.print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
-	source_key(&x->key, &x->p, x->ifindex);
 	if (is_repeated(x)) {
 		reason = PASS_REPEATED;
 	} else {
@@ -199,7 +199,8 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 		else if (reason == PASS_WAITING)
 			reason = await(ctx, x);
 	}
-	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor && !x->spared)
+	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor &&
+	    !(x->spared & EVENT_WATCHED))
 		return DROP_CRAFTED;
 	return reason;
 }
@@ -256,17 +257,19 @@ static __always_inline enum reason inspect(struct xdp_md *ctx)
 {
 	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
 	struct suspect x = {};
-	enum reason reason;
+	enum reason reason, unparsed;
 
-	reason = parse_network(ctx, &c, &x.p);
-	if (reason != PASS_ESTABLISHED)
-		return reason;
+	unparsed = parse_network(ctx, &c, &x.p);
+	if (unparsed != PASS_ESTABLISHED && !x.p.addressed)
+		return unparsed;
 	if (x.p.protocol != IPPROTO_TCP && is_essential(&c, &x.p))
 		return PASS_ESSENTIAL;
 	x.ifindex = ctx->ingress_ifindex;
 	reason = check_address(&x);
 	if (reason != PASS_ESTABLISHED)
 		return reason;
+	if (unparsed != PASS_ESTABLISHED)
+		return unparsed;
 	if (x.p.fragment == LATER_FRAGMENT)
 		return PASS_LATER_FRAGMENT;
 	if (x.p.protocol == IPPROTO_TCP)

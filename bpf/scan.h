@@ -133,6 +133,7 @@ struct probe {
 
 enum source_flags {
 	SOURCE_MANY = 1, /* evidence from more than one address of the prefix */
+	SOURCE_WIDE = 2, /* banned with all of its prefix */
 };
 
 /* What is known of a scored source. Every field is updated in place and
@@ -162,10 +163,12 @@ struct source {
  */
 struct unanswered {
 	struct probe probe;
+	__be32 src[4];
 	__u32 ms;  /* boot time, low half */
 	__u32 isn; /* its sequence number, host order */
 	__be16 sport;
-	__u8 pad[6];
+	__u8 answered; /* a later packet came */
+	__u8 pad[5];
 };
 
 struct waiting {
@@ -251,19 +254,26 @@ struct event {
 };
 
 /* Which tables hold anything, so that an empty one costs no look-up, and
- * the switch that pauses everything. Written by user space but for
- * blind_bans and waiting, which the program sets.
+ * the switch that pauses everything. Written by user space.
  */
 struct gate {
 	__u32 allow_addrs;
 	__u32 allow_nets;
 	__u32 deny_addrs;
 	__u32 deny_nets;
-	__u32 bans;
-	__u32 blind_bans;
-	__u32 waiting;	   /* set by the first probe that waits */
-	__u32 nat;	   /* this host publishes ports that have no socket of its own */
+	__u32 nat; /* addresses are translated here: packets for other hosts find no socket */
+	__u32 pad;
 	__u64 pause_until; /* boot time, ns; 0: not paused */
+};
+
+/* Tables that the program fills too. An entry each, only ever set: nobody's
+ * write undoes another's.
+ */
+enum mark {
+	MARK_BANS,
+	MARK_BLIND_BANS,
+	MARK_WAITERS,
+	MARKS,
 };
 
 /* Identity of the pinned state. */
@@ -304,6 +314,7 @@ struct listener {
 enum list_flags {
 	LIST_LISTED = 1,
 	LIST_WATCH = 2,
+	LIST_IPV6 = 4, /* a prefix so short that mapped IPv4 matches it too */
 };
 
 _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");

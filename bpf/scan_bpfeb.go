@@ -76,10 +76,8 @@ type ScanGate struct {
 	AllowNets  uint32
 	DenyAddrs  uint32
 	DenyNets   uint32
-	Bans       uint32
-	BlindBans  uint32
-	Waiting    uint32
 	Nat        uint32
+	Pad        uint32
 	PauseUntil uint64
 }
 
@@ -139,6 +137,7 @@ type ScanListFlags uint32
 const (
 	ScanListFlagsLIST_LISTED ScanListFlags = 1
 	ScanListFlagsLIST_WATCH  ScanListFlags = 2
+	ScanListFlagsLIST_IPV6   ScanListFlags = 4
 )
 
 type ScanListener struct {
@@ -146,6 +145,15 @@ type ScanListener struct {
 	Second uint32
 	Tick   uint32
 }
+
+type ScanMark uint32
+
+const (
+	ScanMarkMARK_BANS       ScanMark = 0
+	ScanMarkMARK_BLIND_BANS ScanMark = 1
+	ScanMarkMARK_WAITERS    ScanMark = 2
+	ScanMarkMARKS           ScanMark = 3
+)
 
 type ScanMeta struct {
 	_             structs.HostLayout
@@ -292,15 +300,18 @@ type ScanSourceFlags uint32
 
 const (
 	ScanSourceFlagsSOURCE_MANY ScanSourceFlags = 1
+	ScanSourceFlagsSOURCE_WIDE ScanSourceFlags = 2
 )
 
 type ScanUnanswered struct {
-	_     structs.HostLayout
-	Probe ScanProbe
-	Ms    uint32
-	Isn   uint32
-	Sport uint16
-	Pad   [6]uint8
+	_        structs.HostLayout
+	Probe    ScanProbe
+	Src      [4]uint32
+	Ms       uint32
+	Isn      uint32
+	Sport    uint16
+	Answered uint8
+	Pad      [5]uint8
 }
 
 type ScanWaiting struct {
@@ -328,6 +339,7 @@ const (
 	ScanMapGates          = "gates"
 	ScanMapIfaces         = "ifaces"
 	ScanMapListened       = "listened"
+	ScanMapMarks          = "marks"
 	ScanMapMetas          = "metas"
 	ScanMapOnlink         = "onlink"
 	ScanMapOwnAddrs       = "own_addrs"
@@ -355,6 +367,7 @@ const (
 	ScanVarKindsInBtf     = "kinds_in_btf"
 	ScanVarLayoutInBtf    = "layout_in_btf"
 	ScanVarLinkIsEthernet = "link_is_ethernet"
+	ScanVarMarksInBtf     = "marks_in_btf"
 	ScanVarMonitor        = "monitor"
 	ScanVarOwnMac         = "own_mac"
 	ScanVarReasonsInBtf   = "reasons_in_btf"
@@ -428,6 +441,7 @@ type ScanMapSpecs struct {
 	Gates         *ebpf.MapSpec `ebpf:"gates"`
 	Ifaces        *ebpf.MapSpec `ebpf:"ifaces"`
 	Listened      *ebpf.MapSpec `ebpf:"listened"`
+	Marks         *ebpf.MapSpec `ebpf:"marks"`
 	Metas         *ebpf.MapSpec `ebpf:"metas"`
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
@@ -460,6 +474,7 @@ type ScanVariableSpecs struct {
 	KindsInBtf     *ebpf.VariableSpec `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.VariableSpec `ebpf:"layout_in_btf"`
 	LinkIsEthernet *ebpf.VariableSpec `ebpf:"link_is_ethernet"`
+	MarksInBtf     *ebpf.VariableSpec `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.VariableSpec `ebpf:"monitor"`
 	OwnMac         *ebpf.VariableSpec `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
@@ -504,6 +519,7 @@ type ScanMaps struct {
 	Gates         *ebpf.Map `ebpf:"gates"`
 	Ifaces        *ebpf.Map `ebpf:"ifaces"`
 	Listened      *ebpf.Map `ebpf:"listened"`
+	Marks         *ebpf.Map `ebpf:"marks"`
 	Metas         *ebpf.Map `ebpf:"metas"`
 	Onlink        *ebpf.Map `ebpf:"onlink"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
@@ -530,6 +546,7 @@ func (m *ScanMaps) Close() error {
 		m.Gates,
 		m.Ifaces,
 		m.Listened,
+		m.Marks,
 		m.Metas,
 		m.Onlink,
 		m.OwnAddrs,
@@ -563,6 +580,7 @@ type ScanVariables struct {
 	KindsInBtf     *ebpf.Variable `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.Variable `ebpf:"layout_in_btf"`
 	LinkIsEthernet *ebpf.Variable `ebpf:"link_is_ethernet"`
+	MarksInBtf     *ebpf.Variable `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.Variable `ebpf:"monitor"`
 	OwnMac         *ebpf.Variable `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`

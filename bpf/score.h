@@ -136,7 +136,7 @@ static __always_inline int is_sweep(const struct source *s, const struct probe *
 	__u16 port = probe->print;
 
 	return s->counted && port && (__u16)s->probes[0].print == port &&
-	       s->probes[0].print != probe->print;
+	       s->probes[0].print != probe->print && s->probes[0].kind == probe->kind;
 }
 
 static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
@@ -145,20 +145,17 @@ static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
 }
 
 /* The source's entry with this failure noted, NULL while one failure is
- * all there is. *noted: where. *widened: this packet brought a second
- * address of the prefix into the evidence.
+ * all there is. *noted: where.
  */
-static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted,
-						   __u32 *widened)
+static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
 {
 	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
 	struct first_failure before = {};
 	__u64 first;
 
-	*widened = 0;
 	if (!s) {
 		/* Thresholds as low as one probe leave no time for the filter. */
-		if (x->probe.points < alert_score &&
+		if (x->probe.points < (x->probe.kind == KIND_UDP ? udp_alert_score : alert_score) &&
 		    note_first(&x->key, &x->probe, x->now, &before) != FIRST_SECOND)
 			return NULL;
 		bpf_map_update_elem(&sources, &x->key, &blank_source, BPF_NOEXIST);
@@ -182,7 +179,7 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 	if (is_sweep(s, &x->probe))
 		x->probe.kind = KIND_SWEEP;
 	if (!same_address(s->addr, x->p.src))
-		*widened = !(__sync_fetch_and_or(&s->flags, SOURCE_MANY) & SOURCE_MANY);
+		__sync_fetch_and_or(&s->flags, SOURCE_MANY);
 	x->probe.ms = (x->now - s->first) / 1000000;
 	*noted = remember(s, &x->probe);
 	note_tool(s, x->g.tool);

@@ -12,8 +12,9 @@
  * source settles what is due, so a ban follows the evidence.
  */
 #define ANSWER_MS 3000
-#define ANSWER_TICKS 4096      /* 4 to 41 s: how long answers are looked for */
-#define IN_SEQUENCE (1U << 20) /* bytes behind the SYN that an answer may begin */
+#define STALE_MS (10 * 60 * 1000) /* what waited longer is not scored any more */
+#define ANSWER_TICKS 4096	  /* 4 to 41 s: how long answers are looked for */
+#define IN_SEQUENCE (1U << 20)	  /* bytes behind the SYN that an answer may begin */
 
 static __always_inline __u32 *answer_slot(const struct packet *p)
 {
@@ -44,10 +45,9 @@ static __always_inline int is_published(const struct suspect *x)
  */
 static __always_inline int may_be_answer(const struct packet *p)
 {
-	__u32 zero = 0, *tick;
-	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+	__u32 *tick;
 
-	if (!gate || !gate->waiting)
+	if (!has_mark(MARK_WAITERS))
 		return 0;
 	tick = answer_slot(p);
 	return tick && (__u32)ticks() - *tick < ANSWER_TICKS;
@@ -65,11 +65,9 @@ static const struct waiting nobody_waits = {};
 static __always_inline struct waiting *waiting_of(const struct suspect *x)
 {
 	struct waiting *w = bpf_map_lookup_elem(&waiters, &x->key);
-	__u32 zero = 0, *tick = answer_slot(&x->p);
-	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+	__u32 *tick = answer_slot(&x->p);
 
-	if (gate && !gate->waiting)
-		gate->waiting = 1;
+	set_mark(MARK_WAITERS);
 	if (tick)
 		*tick = ticks();
 	if (w)
@@ -81,6 +79,8 @@ static __always_inline struct waiting *waiting_of(const struct suspect *x)
 static __always_inline void fill(struct unanswered *u, const struct suspect *x)
 {
 	u->probe = x->probe;
+	u->answered = 0;
+	__builtin_memcpy(u->src, x->p.src, sizeof(u->src));
 	u->ms = x->now / 1000000;
 	u->isn = x->s.seq;
 	u->sport = x->s.sport;
@@ -99,13 +99,45 @@ static __always_inline int fail(struct xdp_md *ctx, struct suspect *x, struct un
 	return reason;
 }
 
+/* Which slot a new probe takes: a free one, that of the same port, or the
+ * next in turn. Settles what is due on the way.
+ */
+static __always_inline __u32 take_slot(struct xdp_md *ctx, struct suspect *x, struct waiting *w,
+				       int *reason)
+{
+	__u32 slot = WAITING_SLOTS, ms = x->now / 1000000;
+
+	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
+		struct unanswered *u = &w->slots[i];
+		__u32 age = ms - u->ms;
+
+		if (u->probe.print == x->probe.print) {
+			slot = i; /* a retransmission, or another try at the port */
+			continue;
+		}
+		if (age > STALE_MS || (u->answered && age > ANSWER_MS))
+			u->probe.print = 0;
+		if (u->probe.print && age > ANSWER_MS && same_address(u->src, x->p.src) &&
+		    fail(ctx, x, u) == DROP_CROSSED)
+			*reason = DROP_CROSSED;
+		if (!u->probe.print && slot == WAITING_SLOTS)
+			slot = i;
+	}
+	if (slot < WAITING_SLOTS)
+		return slot;
+	slot = __sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1);
+	if (!w->slots[slot].answered && same_address(w->slots[slot].src, x->p.src) &&
+	    fail(ctx, x, &w->slots[slot]) == DROP_CROSSED)
+		*reason = DROP_CROSSED;
+	return slot;
+}
+
 /* A SYN without a socket, where that is no proof of failure. */
 __noinline int await(struct xdp_md *ctx, struct suspect *x)
 {
 	int reason = PASS_WAITING;
-	struct unanswered *u;
 	struct waiting *w;
-	__u32 ms;
+	__u32 slot;
 
 	if (!x)
 		return PASS_WAITING;
@@ -114,18 +146,10 @@ __noinline int await(struct xdp_md *ctx, struct suspect *x)
 	w = waiting_of(x);
 	if (!w)
 		return PASS_WAITING;
-	ms = x->now / 1000000;
-	for (int i = 0; i < WAITING_SLOTS; i++) {
-		u = &w->slots[i];
-		if (u->probe.print == x->probe.print)
-			return PASS_WAITING; /* a retransmission */
-		if (u->probe.print && ms - u->ms > ANSWER_MS && fail(ctx, x, u) == DROP_CROSSED)
-			reason = DROP_CROSSED;
-	}
-	u = &w->slots[__sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1)];
-	if (u->probe.print && fail(ctx, x, u) == DROP_CROSSED)
-		reason = DROP_CROSSED;
-	fill(u, x);
+	slot = take_slot(ctx, x, w, &reason);
+	if (reason == DROP_CROSSED)
+		return reason; /* banned: what waits is forgotten */
+	fill(&w->slots[slot & (WAITING_SLOTS - 1)], x);
 	return reason;
 }
 

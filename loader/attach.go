@@ -93,6 +93,10 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 		if err := k.detach(a); err != nil {
 			return Interface{}, err
 		}
+		if dev, err = netlink.LinkByIndex(attrs.Index); err != nil {
+			return Interface{}, fmt.Errorf("look up %q: %w", name, err)
+		}
+		attrs = dev.Attrs()
 	}
 	if attrs.Xdp != nil && attrs.Xdp.Attached {
 		return Interface{}, fmt.Errorf("attach to %q: %w: %s", name, ErrForeignXDP, programName(attrs.Xdp.ProgId))

@@ -3,6 +3,7 @@
 package loader
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -93,13 +94,10 @@ func (s *State) AddBan(ban event.Ban) error {
 	if err := s.banTable(ban.Grade).Put(prefixKey(ban.Source), value); err != nil {
 		return fmt.Errorf("ban %s: %w", ban.Source, err)
 	}
-	return s.setGate(func(g *bpf.ScanGate) {
-		if ban.Grade == event.Blind {
-			g.BlindBans = 1
-		} else {
-			g.Bans = 1
-		}
-	})
+	if ban.Grade == event.Blind {
+		return s.mark(bpf.ScanMarkMARK_BLIND_BANS)
+	}
+	return s.mark(bpf.ScanMarkMARK_BANS)
 }
 
 // RemoveBan lifts every ban of exactly this source and forgets its score.
@@ -142,12 +140,32 @@ func (s *State) DropExpired() ([]event.Ban, error) {
 			return ended, fmt.Errorf("read %s: %w", table, err)
 		}
 		for _, key := range keys {
-			if err := s.maps[table].Delete(key); err != nil && !notFound(err) {
-				return ended, fmt.Errorf("drop ended ban: %w", err)
+			if err := dropEnded(s.maps[table], key, now); err != nil {
+				return ended, err
 			}
 		}
 	}
 	return ended, nil
+}
+
+// dropEnded removes a ban that had ended at now. One that was given or
+// prolonged since goes back.
+func dropEnded(m *ebpf.Map, key bpf.ScanPrefix, now clock) error {
+	var ban bpf.ScanBan
+	err := m.LookupAndDelete(key, &ban)
+	if notFound(err) {
+		return nil
+	}
+	if err == nil && ban.Until > now.boot {
+		err = m.Update(key, ban, ebpf.UpdateNoExist)
+		if errors.Is(err, ebpf.ErrKeyExist) {
+			return nil // given anew in between
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("drop ended ban: %w", err)
+	}
+	return nil
 }
 
 // banKeys returns the keys that source may stand under: itself or, for a

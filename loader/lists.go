@@ -73,6 +73,9 @@ func splitEntries(want []ListEntry) (addrs, nets map[listKey]bpf.ScanListFlags) 
 		if e.Watch {
 			flags |= bpf.ScanListFlagsLIST_WATCH
 		}
+		if e.Prefix.Addr().Is6() && e.Prefix.Bits() <= mappedBits {
+			flags |= bpf.ScanListFlagsLIST_IPV6
+		}
 		if e.Prefix.IsSingleIP() {
 			addrs[prefixKey(e.Prefix)] = flags
 		} else {

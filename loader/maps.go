@@ -100,8 +100,16 @@ func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, er
 			closeMaps(maps)
 		}
 	}()
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	d, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotAttached
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open pinned state: %w", err)
+	}
+	defer d.Close()
+	if err := checkOwner(d); err != nil {
+		return nil, err
 	}
 	for name, ms := range shared(spec) {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapsDir, name), nil)
@@ -115,6 +123,9 @@ func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, er
 		if m.Type() != ms.Type || m.KeySize() != ms.KeySize || m.ValueSize() != ms.ValueSize {
 			return nil, fmt.Errorf("%w: map %q has other sizes", ErrLayout, name)
 		}
+		if isArray(ms.Type) && m.MaxEntries() != ms.MaxEntries {
+			return nil, fmt.Errorf("%w: map %q has another length", ErrLayout, name)
+		}
 	}
 	meta, err := readMeta(maps["metas"])
 	if err != nil {
@@ -125,6 +136,8 @@ func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, er
 	}
 	return maps, nil
 }
+
+func isArray(t ebpf.MapType) bool { return t == ebpf.Array || t == ebpf.PerCPUArray }
 
 func readMeta(metas *ebpf.Map) (meta bpf.ScanMeta, err error) {
 	if err := metas.Lookup(uint32(0), &meta); err != nil {

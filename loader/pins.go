@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,14 +47,33 @@ func lockDir(dir string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := waitLock(fd); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, ErrRunning
 		}
 		return nil, fmt.Errorf("lock %q: %w", dir, err)
 	}
+	// Whoever held the lock may have removed the directory meanwhile.
+	var locked, there unix.Stat_t
+	if err := errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there)); err != nil || locked.Ino != there.Ino {
+		f.Close()
+		return nil, &fs.PathError{Op: "lock", Path: dir, Err: fs.ErrNotExist}
+	}
 	return f, nil
+}
+
+// waitLock takes the exclusive lock; it outlasts a command that only asks
+// whether a daemon runs.
+func waitLock(fd int) error {
+	const tries, pause = 20, 10 * time.Millisecond
+	for i := 0; ; i++ {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if i == tries || !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 func checkOwner(dir *os.File) error {
@@ -70,14 +90,16 @@ func checkOwner(dir *os.File) error {
 	return nil
 }
 
-// isHeld reports whether a daemon holds the lock on dir.
+// isHeld reports whether a daemon holds the lock on dir. Asking takes a
+// shared lock for a moment, which other questions do not mind and a daemon
+// that starts waits for.
 func isHeld(dir string) bool {
-	f, err := lockDir(dir)
+	f, err := os.Open(dir)
 	if err != nil {
-		return errors.Is(err, ErrRunning)
+		return false
 	}
-	f.Close()
-	return false
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // removePins unlinks everything below dir and dir itself. The kernel keeps

@@ -845,6 +845,14 @@ func TestClientsOfPublishedPortsAreNoScanners(t *testing.T) {
 				t.Fatalf("handshake ACK to port %d: %q", syn.DstPort, got)
 			}
 		}
+		for _, syn := range syns {
+			data := follow(syn, packet.ACK|packet.PSH, "GET /")
+			r.run(data.Bytes())
+		}
+		r.advance(10 * time.Second)
+		if got := r.verdict(packet.Connect(src, host(src), 9000).Bytes()); got != "pass waiting" {
+			t.Fatalf("a port more, when the others have long been answered: %q", got)
+		}
 		r.advance(10 * time.Second)
 		for _, syn := range syns {
 			if got := r.verdict(syn.Bytes()); got != "pass open" {
@@ -961,7 +969,7 @@ func TestHandshakesAfterTheFirstFailureProveTheAddress(t *testing.T) {
 			r := newRig(t, enforcing())
 			var ports []uint16
 			for range 3 {
-				ports = append(ports, r.listen("198.51.100.1:0"))
+				ports = append(ports, r.listen(fmt.Sprintf("198.51.100.1:%d", 2000+len(ports))))
 			}
 			if row.visited {
 				for _, port := range ports {
@@ -996,5 +1004,131 @@ func TestHandshakesAfterTheFirstFailureProveTheAddress(t *testing.T) {
 				t.Fatalf("events %+v, want a %v ban", got, row.grade)
 			}
 		})
+	}
+}
+
+// A score that was reached while no ban was allowed brings one on the next
+// failure, and says so once.
+func TestBanFollowsWhenItIsAllowed(t *testing.T) {
+	watch := func(r *rig, entries ...ListEntry) {
+		if _, _, err := r.SyncList(Allow, entries, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRig(t, enforcing())
+	watch(r, ListEntry{Prefix: netip.MustParsePrefix("203.0.113.0/24"), Watch: true})
+	for port := range uint16(20) {
+		r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+	}
+	r.drain()
+	watch(r)
+	if got := r.verdict(packet.Connect(scanner4, host4, 2000).Bytes()); got != "drop crossed" {
+		t.Errorf("first failure without protection: %q", got)
+	}
+	if got := r.verdict(packet.Connect(scanner4, host4, 2001).Bytes()); got != "drop banned" {
+		t.Errorf("second: %q", got)
+	}
+	if got := r.drain(); len(got) != 1 || got[0].Verdict != event.VerdictBan {
+		t.Errorf("events: %+v", got)
+	}
+	// Pushed out of its table, a ban comes back without a word.
+	if err := clearTable(r.maps["blind_bans"]); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.verdict(packet.Connect(scanner4, host4, 2002).Bytes()); got != "drop crossed" {
+		t.Errorf("after the ban was evicted: %q", got)
+	}
+	if got := r.verdict(packet.Connect(scanner4, host4, 2003).Bytes()); got != "drop banned" {
+		t.Errorf("after it came back: %q", got)
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("events: %+v", got)
+	}
+}
+
+func TestPrefixBanSparesProtectedAddresses(t *testing.T) {
+	r := newRig(t, enforcing())
+	open := r.listen("[2001:db8:1::1]:0")
+	admin := netip.MustParseAddr("2001:db8:bad::ad")
+	if err := r.SetHost(Host{Own: []netip.Addr{host6}, Protected: []netip.Addr{admin}}); err != nil {
+		t.Fatal(err)
+	}
+	for port := range uint16(10) {
+		r.run(packet.Connect(scanner6, host6, 1000+port).Bytes())
+		r.run(packet.Connect(neighbour, host6, 1000+port).Bytes())
+	}
+	if got := r.verdict(packet.Connect(scanner6, host6, open).Bytes()); got != "drop banned" {
+		t.Fatalf("the scanner: %q", got)
+	}
+	if got := r.verdict(packet.Connect(admin, host6, open).Bytes()); got != "pass open" {
+		t.Errorf("the administrator in the same /64: %q", got)
+	}
+}
+
+func TestWaitingProbesBelongToTheirSender(t *testing.T) {
+	r := newRig(t, enforcing())
+	if err := r.SetHost(Host{Own: []netip.Addr{host6}, NAT: true}); err != nil {
+		t.Fatal(err)
+	}
+	for port := range uint16(12) {
+		r.run(packet.Connect(scanner6, host6, 1000+port).Bytes())
+	}
+	r.advance(4 * time.Second)
+	if got := r.verdict(packet.Connect(neighbour, host6, 80).Bytes()); got != "pass waiting" {
+		t.Errorf("a neighbour's first SYN: %q", got)
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("events: %+v", got)
+	}
+	if got := r.verdict(packet.Connect(scanner6, host6, 80).Bytes()); got != "drop crossed" {
+		t.Errorf("the scanner's next SYN: %q", got)
+	}
+}
+
+func TestBlindBanUnderNATCutsAndProlongsNothing(t *testing.T) {
+	r := behindNAT(t)
+	for port := range uint16(4) {
+		r.run(packet.Nmap(scanner4, host4, 1000+port).Bytes())
+	}
+	before, found, err := r.Ban(netip.PrefixFrom(scanner4, 32))
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	r.advance(time.Minute)
+	ack := packet.NmapFlags(scanner4, host4, 8000, packet.ACK)
+	ack.Window = 500
+	if got := r.verdict(ack.Bytes()); got != "pass answer" {
+		t.Errorf("bare ACK of a translated connection: %q", got)
+	}
+	if got := r.verdict(packet.Connect(scanner4, host4, 8000).Bytes()); got != "drop banned" {
+		t.Errorf("SYN: %q", got)
+	}
+	after, _, err := r.Ban(netip.PrefixFrom(scanner4, 32))
+	if err != nil || after.Until.Sub(after.Since) != before.Until.Sub(before.Since) {
+		t.Errorf("a retry to a published port made the ban %v long", after.Until.Sub(after.Since))
+	}
+}
+
+func TestDeniedSourcesAreDroppedHoweverBroken(t *testing.T) {
+	r := newRig(t, enforcing())
+	if _, _, err := r.SyncList(Deny, []ListEntry{{Prefix: netip.PrefixFrom(scanner6, 128)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	broken := packet.Connect(scanner6, host6, 80)
+	broken.Extensions = []packet.Extension{{Number: 60, Body: []byte{255, 1, 4, 0, 0, 0, 0}}}
+	if got := r.verdict(broken.Bytes()); got != "drop denied" {
+		t.Errorf("extension header beyond the packet: %q", got)
+	}
+}
+
+func TestShortIPv6PrefixesMeanIPv6(t *testing.T) {
+	r := newRig(t, enforcing())
+	if _, _, err := r.SyncList(Deny, []ListEntry{{Prefix: netip.MustParsePrefix("::/0")}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for src, want := range map[netip.Addr]string{scanner4: "pass counted", scanner6: "drop denied"} {
+		if got := r.verdict(packet.Connect(src, host(src), 81).Bytes()); got != want {
+			t.Errorf("%s: %q, want %q", src, got, want)
+		}
 	}
 }

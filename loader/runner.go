@@ -136,7 +136,7 @@ func (r *Runner) Forget() error {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
 	}
-	for _, name := range []string{"first_failures", "listened", "visits"} {
+	for _, name := range []string{"first_failures", "listened", "visits", "answers"} {
 		if err := r.clearArray(name); err != nil {
 			return err
 		}

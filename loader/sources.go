@@ -85,8 +85,10 @@ func (s *State) forget(source netip.Prefix) error {
 		return err
 	}
 	for _, key := range keys {
-		if err := s.maps["sources"].Delete(key); err != nil && !notFound(err) {
-			return fmt.Errorf("forget %s: %w", source, err)
+		for _, table := range []string{"sources", "waiters", "records"} {
+			if err := s.maps[table].Delete(key); err != nil && !notFound(err) {
+				return fmt.Errorf("forget %s: %w", source, err)
+			}
 		}
 	}
 	return nil
@@ -101,6 +103,9 @@ func sourceFrom(key bpf.ScanPrefix, v bpf.ScanSource, rules Rules, now clock) ev
 		Score:    points(v.Score, rules, now),
 		UDPScore: points(v.UdpScore, rules, now),
 		Distinct: int(v.Counted),
+	}
+	if v.BannedUntil != 0 && v.BannedUntil <= now.boot {
+		src.Score, src.UDPScore = 0, 0 // its ban has ended: the kernel starts anew
 	}
 	if v.Flags&bpf.ScanSourceFlagsSOURCE_MANY == 0 {
 		src.Prefix = netip.PrefixFrom(addrFrom(v.Addr), addrFrom(v.Addr).BitLen())

@@ -101,6 +101,15 @@ func (s *State) setGate(edit func(*bpf.ScanGate)) error {
 	return nil
 }
 
+// mark notes that a table holds something. Marks are only ever set, so no
+// lock is needed against the program, which sets them too.
+func (s *State) mark(m bpf.ScanMark) error {
+	if err := s.maps["marks"].Put(uint32(m), uint32(1)); err != nil {
+		return fmt.Errorf("mark table: %w", err)
+	}
+	return nil
+}
+
 // Pause lets every packet pass until the given time; the state is kept and
 // the pause ends by itself.
 func (s *State) Pause(until time.Time) error {
