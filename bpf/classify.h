@@ -174,12 +174,15 @@ static __always_inline void classify_syn(struct guess *g, const struct packet *p
 	g->tool = tool;
 }
 
-/* nmap and hping3 keep the header of their SYN probes in other scans. */
+/* nmap and hping3 keep the header of their SYN probes in other scans. nmap's
+ * ACK and Maimon probes have sequence number 0, which tells them from peers
+ * that happen to offer the same window.
+ */
 static __always_inline enum scan_tool bare_tool(const struct packet *p, const struct segment *s)
 {
 	if (s->header != sizeof(struct tcphdr) || (p->df && !p->ipv6))
 		return TOOL_UNKNOWN;
-	if (s->window == 1024)
+	if (s->window == 1024 && (!(s->flags & ACK) || !s->seq))
 		return TOOL_NMAP;
 	if (s->window == 512)
 		return TOOL_HPING3;
@@ -217,7 +220,7 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 		illegal(g, KIND_XMAS);
 	} else if (!(flags & ACK)) {
 		illegal(g, KIND_ODD_FLAGS);
-	} else if (flags & FIN && !s->payload) {
+	} else if (flags & FIN && !s->payload && s->header == sizeof(struct tcphdr)) {
 		g->suspicion = NEEDS_ANY;
 		g->kind = KIND_MAIMON;
 		g->points = 1;

@@ -156,6 +156,12 @@ static __always_inline int is_udp_service(__be16 sport)
 	return bpf_ntohs(sport) < 1024;
 }
 
+/* Resolvers choose their ports themselves, from all above 1023: RFC 5452. */
+static __always_inline int is_dns_answer(const struct segment *s)
+{
+	return bpf_ntohs(s->sport) == 53 && bpf_ntohs(s->dport) >= 1024;
+}
+
 /* traceroute's own ports, and a TTL no scanner starts with: nmap's are 37
  * and above, and at most 30 hops are traced.
  */
@@ -173,7 +179,8 @@ static __always_inline int is_traceroute(const struct suspect *x)
 static __always_inline int is_answer(const struct suspect *x)
 {
 	if (x->p.protocol == IPPROTO_UDP)
-		return is_traceroute(x) || (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport));
+		return is_traceroute(x) || is_dns_answer(&x->s) ||
+		       (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport));
 	return x->g.suspicion == NEEDS_ANY && x->g.tool != TOOL_NMAP && is_ephemeral(x->s.dport);
 }
 
