@@ -5,7 +5,7 @@
 set -eu
 
 packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
-	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux
+	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux nftables chromium
 	postfix sasl2-bin libsasl2-modules"
 
 missing=
