@@ -3,6 +3,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,19 @@ type Source struct {
 // To see whether a changed file would be accepted before it is written,
 // call Parse with the result of Read in which the file is replaced.
 func Parse(sources []Source) (Config, error) {
+	c, err := parse(sources)
+	if err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// Salvage is Parse for who must go on with a configuration that has
+// problems: it returns every value that is good by itself, over the
+// defaults, and the *Error of Parse, nil without problems.
+func Salvage(sources []Source) (Config, error) { return parse(sources) }
+
+func parse(sources []Source) (Config, error) {
 	c := Default()
 	p := parser{config: &c, keys: map[string]rule{}, sections: map[string][]string{}, origins: map[string]origin{}}
 	for _, k := range table() {
@@ -37,10 +51,7 @@ func Parse(sources []Source) (Config, error) {
 		p.document(s.Data)
 	}
 	p.relations()
-	if err := p.result(); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	return c, p.result()
 }
 
 // parser walks the documents and collects problems.
@@ -96,7 +107,11 @@ func (p *parser) result() error {
 	return e
 }
 
+// byteOrderMark is what some editors begin UTF-8 files with.
+const byteOrderMark = "\uFEFF"
+
 func (p *parser) document(data []byte) {
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	doc, next, err := decode(data)
 	switch {
 	case err != nil:
