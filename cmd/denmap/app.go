@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -96,6 +97,35 @@ func (e *environment) loadConfig(c *cli.Context) (config.Config, error) {
 		return config.Load(c.String("config"), true)
 	}
 	return config.Load(e.ConfigPath, false)
+}
+
+// salvageConfig is loadConfig for commands that must work when the
+// configuration does not: bad is what is wrong with it, and the values are
+// those that are good, over the defaults. Files that cannot be read are an
+// error.
+func (e *environment) salvageConfig(c *cli.Context) (cfg config.Config, bad *config.Error, err error) {
+	path, named := e.ConfigPath, c.IsSet("config")
+	if named {
+		path = c.String("config")
+	}
+	sources, err := config.Read(path, named)
+	if err != nil {
+		return config.Config{}, nil, err
+	}
+	cfg, err = config.Salvage(sources)
+	if errors.As(err, &bad) {
+		err = nil
+	}
+	return cfg, bad, err
+}
+
+// configAnyway is salvageConfig that warns of what is wrong.
+func (e *environment) configAnyway(c *cli.Context) (config.Config, error) {
+	cfg, bad, err := e.salvageConfig(c)
+	if bad != nil {
+		e.say("warning: %s; going on without the bad values", oneLine(bad))
+	}
+	return cfg, err
 }
 
 // jsonFlag is that of every reading command.

@@ -16,6 +16,7 @@ import (
 	"denmap/loader"
 	"denmap/userspace/config"
 	"denmap/userspace/daemon"
+	"denmap/userspace/daemon/control"
 	"denmap/userspace/event"
 	"denmap/userspace/lists"
 )
@@ -247,7 +248,7 @@ func TestHealth(t *testing.T) {
 	a.configure("interfaces: [\"wan*\", \"none*\"]\n")
 	a.contains("health", 2, "wan1 is unprotected")
 	a.configure("interfaces: [eth0]\nmode: both\n")
-	a.contains("health", 3, "DENMAP UNKNOWN - ", "both")
+	a.contains("health", 1, "DENMAP WARNING - configuration refused: ", "both")
 	a.configure("interfaces: [\"eth*\"]\n")
 	a.contains("health", 0, "DENMAP OK")
 	a.leave()
@@ -289,4 +290,42 @@ func TestMonitorBans(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.contains("check 203.0.113.7", 0, "203.0.113.7 is dropped")
+}
+
+// TestTroubles asks a daemon that has something to tell.
+func TestTroubles(t *testing.T) {
+	a := newAttached(t)
+	told := []daemon.Trouble{
+		{Matter: "event log", Text: "write log: no space left on device", Since: time.Now(), Lost: 3},
+		{Matter: "deny list", Text: "deny list: line 7: 203.0.113.1/24", Since: time.Now()},
+	}
+	message, err := json.Marshal(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := a.path("control.sock")
+	server, err := control.Listen(path, func(r control.Request) control.Response {
+		if r.Command != daemon.CommandTroubles {
+			return control.Response{Error: "unknown"}
+		}
+		return control.Response{Message: string(message)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.contains("health --control "+path, 1, "DENMAP WARNING - log failing since ", "3 events lost: write log: no space", "; deny list: line 7: 203.0.113.1/24")
+	a.contains("status --control "+path, 0, "wrong:  log failing since ", "wrong:  deny list: line 7")
+	a.contains("status --json --control "+path, 0, `"matter": "event log"`, `"lost": 3`)
+	server.Stop()
+	a.contains("health --control "+path, 0, "DENMAP OK")
+}
+
+// TestBadConfigWithKernel lifts bans whatever the configuration says.
+func TestBadConfigWithKernel(t *testing.T) {
+	a := newAttached(t)
+	a.configure("detect: {ban_skore: 3}\n")
+	for _, line := range []string{"bans add 203.0.113.7", "check 203.0.113.7", "status", "bans", "sources", "lists show", "unban 203.0.113.7"} {
+		a.contains(line, 0)
+	}
+	a.contains("health", 1, "configuration refused", "ban_skore")
 }

@@ -33,7 +33,7 @@ func bansAddCommand(env *environment) *cli.Command {
 			if c.NArg() == 0 {
 				return withHint(usagef("bans add: expected an address"), "usage: %s", usageLine(c))
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := env.configAnyway(c)
 			if err != nil {
 				return err
 			}
@@ -43,6 +43,13 @@ func bansAddCommand(env *environment) *cli.Command {
 			}
 			if state != nil {
 				defer state.Close()
+			}
+			if state != nil {
+				rules, err := state.Rules()
+				if err != nil {
+					return err
+				}
+				cfg.Ban.Duration = rules.BanDuration // the one in force
 			}
 			bans, err := newBans(env, c, cfg, state)
 			if err != nil {

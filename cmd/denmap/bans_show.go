@@ -48,7 +48,7 @@ func bansShowCommand(env *environment) *cli.Command {
 			if !ok {
 				return usagef("option --format: %q: expected %s", form, choices(banFormatNames()))
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := env.configAnyway(c)
 			if err != nil {
 				return err
 			}

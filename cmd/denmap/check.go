@@ -28,7 +28,7 @@ func checkCommand(env *environment) *cli.Command {
 			if err != nil {
 				return badValue(err)
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := env.configAnyway(c)
 			if err != nil {
 				return err
 			}

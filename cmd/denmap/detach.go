@@ -176,7 +176,7 @@ func indexesOf(env *environment, attached []loader.Interface, names []string) ([
 // saveBans writes the kernel's bans to the state directory, before they
 // go, with the reasons that are noted there.
 func saveBans(env *environment, c *cli.Context, state *loader.State) error {
-	cfg, err := env.loadConfig(c)
+	cfg, err := env.configAnyway(c)
 	if err != nil {
 		return err
 	}

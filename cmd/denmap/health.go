@@ -37,9 +37,10 @@ func healthCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:  "health",
 		Usage: "say in one line and an exit code whether protection works, for monitoring systems",
-		Description: "Exit codes: 0 all is well, 1 warning (no daemon, paused, events lost, a table nearly full),\n" +
+		Description: "Exit codes: 0 all is well, 1 warning (no daemon, paused, events lost, a log, list or\n" +
+			"configuration that is refused, a table nearly full),\n" +
 			"2 critical (an interface is not protected, or nothing is), 3 unknown.",
-		Flags: []cli.Flag{jsonFlag()},
+		Flags: []cli.Flag{controlFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -110,7 +111,9 @@ func (h *healthReport) examine(env *environment, c *cli.Context) error {
 	if err := h.examineInterfaces(env, c, state); err != nil {
 		return err
 	}
-	if !state.DaemonRunning() {
+	if state.DaemonRunning() {
+		h.examineDaemon(env, c)
+	} else {
 		h.add(warning, "the daemon is not running: the kernel protects, nothing is logged")
 	}
 	paused, err := state.Paused()
@@ -142,9 +145,12 @@ func (h *healthReport) examineInterfaces(env *environment, c *cli.Context, state
 	if len(found) == 0 {
 		h.add(critical, "no interface is protected")
 	}
-	cfg, err := env.loadConfig(c)
+	cfg, bad, err := env.salvageConfig(c)
 	if err != nil {
 		return err
+	}
+	if bad != nil {
+		h.add(warning, "configuration refused: %s", oneLine(bad))
 	}
 	wanted, err := wantedInterfaces(env, cfg)
 	if err != nil {

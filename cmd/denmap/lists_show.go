@@ -42,7 +42,7 @@ func showLists(env *environment, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := env.loadConfig(c)
+	cfg, err := env.configAnyway(c)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func logCommand(env *environment) *cli.Command {
 			if c.IsSet("lines") && c.Int("lines") < 1 {
 				return usagef("option -n: %d: expected at least 1", c.Int("lines"))
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := env.configAnyway(c)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"denmap/loader"
+	"denmap/userspace/daemon"
 	"denmap/userspace/units"
 )
 
@@ -19,16 +20,16 @@ func statusCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show interfaces, counters, tables and lost events",
-		Flags: []cli.Flag{jsonFlag()},
+		Flags: []cli.Flag{controlFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := env.configAnyway(c)
 			if err != nil {
 				return err
 			}
-			report := statusReport{Schema: schema, Log: cfg.Log.Path, Interfaces: []interfaceStatus{}, Counters: []counterStatus{}, Tables: []tableStatus{}}
+			report := statusReport{Schema: schema, Log: cfg.Log.Path, Interfaces: []interfaceStatus{}, Counters: []counterStatus{}, Tables: []tableStatus{}, Troubles: []daemon.Trouble{}}
 			report.readNotify(cfg)
 			state, err := env.openState()
 			if errors.Is(err, loader.ErrNotAttached) && c.Bool("json") {
@@ -40,6 +41,9 @@ func statusCommand(env *environment) *cli.Command {
 			defer state.Close()
 			if err := report.read(state); err != nil {
 				return err
+			}
+			if report.Daemon {
+				report.Troubles = askTroubles(c)
 			}
 			if c.Bool("json") {
 				return env.writeJSON(report)
@@ -61,6 +65,7 @@ type statusReport struct {
 	Lost        map[string]uint64 `json:"lost"` // by what: event, source, ban
 	Tables      []tableStatus     `json:"tables"`
 	Log         string            `json:"log"`
+	Troubles    []daemon.Trouble  `json:"troubles"`         // what the daemon says is wrong
 	Notify      *notifyStatus     `json:"notify,omitempty"` // unless nobody is to be told
 }
 
@@ -160,15 +165,18 @@ func mode(i loader.Interface) string {
 
 func (r *statusReport) text(env *environment) string {
 	var text strings.Builder
-	daemon := "running"
+	running := "running"
 	if !r.Daemon {
-		daemon = "not running: the kernel protects on its own, nothing is logged"
+		running = "not running: the kernel protects on its own, nothing is logged"
 	}
-	fmt.Fprintf(&text, "daemon: %s\n", daemon)
+	fmt.Fprintf(&text, "daemon: %s\n", running)
 	if !r.PausedUntil.IsZero() {
 		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
 	}
 	fmt.Fprintf(&text, "log:    %s\n", printable(r.Log))
+	for _, t := range r.Troubles {
+		fmt.Fprintf(&text, "wrong:  %s\n", printable(troubleText(env, t)))
+	}
 	r.Notify.write(&text, env)
 	for _, what := range []string{"event", "source", "ban"} {
 		if n := r.Lost[what]; n > 0 {

@@ -40,7 +40,7 @@ func unban(env *environment, c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := env.loadConfig(c)
+	cfg, err := env.configAnyway(c)
 	if err != nil {
 		return err
 	}
