@@ -90,7 +90,8 @@ func (l *commandLine) split(kinds map[string]bool, args []string) (words, rest [
 			l.help = true
 		case arg == "--version" && len(words) == 0:
 			words = append(words, "version")
-		case len(arg) < 2 || arg[0] != '-':
+		case len(arg) < 2 || arg[0] != '-' || arg[1] >= '0' && arg[1] <= '9':
+			// A number below zero is for whoever expects one to refuse.
 			words = append(words, arg)
 		default:
 			for _, o := range readOption(kinds, arg) {
@@ -163,6 +164,11 @@ func (l *commandLine) descend(app *cli.App, words []string) ([]string, error) {
 	case l.help || len(below) == 0:
 		return words, nil
 	case len(l.path) == 0:
+		for _, o := range l.options {
+			if !slices.ContainsFunc(app.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), o.name) }) {
+				return nil, l.unknownOption(o, app.Flags)
+			}
+		}
 		return nil, withHint(usagef("no command given"), "denmap help lists them")
 	}
 	return nil, usagef("%s: expected %s", l.name(), choices(visibleNames(below)))
@@ -226,11 +232,15 @@ func (l *commandLine) unknownOption(o option, flags []cli.Flag) error {
 	for _, f := range flags {
 		names = append(names, f.Names()...)
 	}
+	listed := "its options"
+	if len(l.path) == 0 {
+		listed = "the commands"
+	}
 	err := usagef("unknown option %s of %q", dashed(o.name), strings.TrimSpace("denmap "+l.name()))
 	if near := nearest(o.name, names); near != "" {
 		return withHint(err, "did you mean %s?", dashed(near))
 	}
-	return withHint(err, "%s lists its options", strings.TrimSpace("denmap help "+l.name()))
+	return withHint(err, "%s lists %s", strings.TrimSpace("denmap help "+l.name()), listed)
 }
 
 func dashed(name string) string {

@@ -61,7 +61,8 @@ func TestArrange(t *testing.T) {
 func TestArrangeRefuses(t *testing.T) {
 	tests := []struct{ in, text, hint string }{
 		{"", "no command given", "denmap help lists them"},
-		{"--json", "no command given", "denmap help lists them"},
+		{"--debug", "no command given", "denmap help lists them"},
+		{"--frobnicate", `unknown option --frobnicate of "denmap"`, "denmap help lists the commands"},
 		{"stats", `unknown command "stats"`, `did you mean "status"?`},
 		{"frobnicate", `unknown command "frobnicate"`, "denmap help lists the commands"},
 		{"lists ad deny", `unknown command "lists ad"`, `did you mean "lists add"?`},

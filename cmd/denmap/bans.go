@@ -87,6 +87,9 @@ func banSource(arg string, ipv6Prefix int) (netip.Prefix, error) {
 	if err != nil {
 		return p, badValue(err)
 	}
+	if a := p.Addr(); a.IsMulticast() || a.IsUnspecified() {
+		return p, usagef("ban %q: expected a source: nothing comes from a multicast or unspecified address", arg)
+	}
 	if p.IsSingleIP() || p.Addr().Is6() && p.Bits() == ipv6Prefix {
 		return p, nil
 	}

@@ -90,7 +90,10 @@ func newBans(env *environment, c *cli.Context, cfg config.Config, state *loader.
 		if b.Source, err = banSource(arg, bits); err != nil {
 			return nil, err
 		}
-		bans = append(bans, b)
+		// Named twice, it is banned once.
+		if !slices.ContainsFunc(bans, func(had event.Ban) bool { return had.Source == b.Source }) {
+			bans = append(bans, b)
+		}
 	}
 	return bans, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -204,5 +205,23 @@ func TestDamagedBans(t *testing.T) {
 	c.write("state/bans.json", `{"schema":99}`)
 	if got := c.run("bans", "add", "198.51.100.7"); got.code != 1 || !strings.Contains(got.stderr, "newer version") {
 		t.Errorf("bans add to a newer file: %+v", got)
+	}
+}
+
+func TestBansAddOddArguments(t *testing.T) {
+	c := newConsole(t)
+	for _, addr := range []string{"224.0.0.1", "0.0.0.0", "ff02::1", "::"} {
+		c.expect("bans add "+addr, refused(2, fmt.Sprintf("ban %q: expected a source: nothing comes from a multicast or unspecified address", addr)))
+	}
+	got := c.run("bans", "add", "203.0.113.7", "203.0.113.7")
+	if got.code != 0 || strings.Count(got.stderr, "banned 203.0.113.7") != 1 {
+		t.Errorf("one address twice: %+v", got)
+	}
+}
+
+func TestPauseBelowZero(t *testing.T) {
+	c := newConsole(t)
+	if got := c.run("pause", "-5m"); got.code != 2 || !strings.Contains(got.stderr, `"-5m": expected a`) {
+		t.Errorf("pause -5m: %+v", got)
 	}
 }
