@@ -112,9 +112,14 @@ func seedFrames() (frames [][]byte) {
 			p.Extensions = append(p.Extensions, packet.Extension{Number: 60, Body: []byte{0, 1, 4, 0, 0, 0, 0}})
 		}
 		frames = append(frames, p.Bytes())
+		p.Extensions = []packet.Extension{{Number: 60, Body: []byte{255, 1, 4, 0, 0, 0, 0}}} // longer than the packet
+		frames = append(frames, p.Bytes())
 		group := packet.Connect(src, host(src), 1000)
 		group.DstMAC = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 		frames = append(frames, group.Bytes())
 	}
+	mapped := packet.Connect(scanner6, host6, 1000).Bytes()
+	copy(mapped[22:], []byte{10: 0xff, 11: 0xff, 12: 203, 13: 0, 14: 113, 15: 7})
+	frames = append(frames, mapped)
 	return append(frames, append(make([]byte, 12), 8, 6, 0, 1, 8, 0, 6, 4, 0, 1))
 }

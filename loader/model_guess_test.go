@@ -105,9 +105,9 @@ func classifyTCP(v *view) guess {
 		g = illegal(v, event.Xmas)
 	case flags&ack == 0:
 		g = illegal(v, event.OddFlags)
-	case flags == fin|ack && v.payload == 0:
+	case flags&fin != 0 && v.payload == 0:
 		g = guess{question: isWanted, kind: event.Maimon, points: 1, tool: bareTool(v)}
-	case flags == ack && v.payload == 0 && v.header == 20:
+	case v.payload == 0 && v.header == 20:
 		g = guess{question: isWanted, kind: event.ACK, points: 1, tool: bareTool(v)}
 	default:
 		return guess{}

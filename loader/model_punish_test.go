@@ -14,16 +14,14 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 	if !m.enter(v, s, f) {
 		return "pass counted"
 	}
-	if s.isSweep(f.target) {
+	of := f.kind
+	if s.isSweep(f) {
 		f.kind = event.Sweep
 	}
-	if v.src != s.addr && !s.many {
-		s.many, s.widen = true, true
+	if v.src != s.addr {
+		s.many = true
 	}
-	if departs.wideningLost {
-		defer func() { s.widen = false }()
-	}
-	s.remember(f)
+	s.remember(f, of)
 	s.tools[f.tool] = uint8(min(255, int(s.tools[f.tool])+1))
 	points, alert, ban := m.track(s, f)
 	before, after := points.add(f.points, 2*ban, ms(m.now), m.decay())
@@ -34,24 +32,32 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 		return "pass counted"
 	}
 	if m.monitor || m.lists[v.src] == watched || m.lists[v.src] == protected {
-		m.spared = m.lists[v.src] == protected
 		if before < ban {
 			m.tell(v, s, event.VerdictWouldBan, after, ban)
 		}
 		return "pass spared"
 	}
-	if before < ban || s.widen {
-		s.widen = false
-		s.bannedUntil = m.now + m.banFor(s)
-		bans := m.bans
-		if s.grade() == event.Proven {
-			bans = m.proven
-			s.strikes++
-		}
-		bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}
+	who, widens := m.punished(v, s), s.many && !s.wide
+	if widens || m.now >= s.bannedUntil {
+		s.wide = s.many
+		m.ban(v, s)
 		m.tell(v, s, event.VerdictBan, after, ban)
+	} else if m.bans[who] == nil && m.proven[who] == nil {
+		m.ban(v, s)
 	}
 	return "drop crossed"
+}
+
+// ban also forgets what still waits: it belongs to the scan that ends here.
+func (m *model) ban(v *view, s *modelSource) {
+	delete(m.rooms, m.sourceKey(v))
+	s.bannedUntil = m.now + m.banFor(s)
+	bans := m.bans
+	if s.grade() == event.Proven {
+		bans = m.proven
+		s.strikes++
+	}
+	bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}
 }
 
 // enter makes the source known on its second failure, or on the first if
@@ -68,9 +74,6 @@ func (m *model) enter(v *view, s *modelSource, f failure) bool {
 		before = nil
 	}
 	_, alert, _ := m.track(s, f)
-	if departs.udpAlertSkipped {
-		alert = m.settings.AlertScore
-	}
 	direct := f.points >= alert
 	if before == nil && !direct {
 		s.waiting = &first{f, v.src, sixteenths(m.now, m.decay())}
@@ -86,7 +89,7 @@ func (m *model) enter(v *view, s *modelSource, f failure) bool {
 	if !departs.firstAddressLost {
 		s.addr = before.src
 	}
-	s.remember(before.failure)
+	s.remember(before.failure, before.kind)
 	points, _, ban := m.track(s, before.failure)
 	points.add(before.points, 2*ban, ms(s.began), m.decay())
 	return true
@@ -121,10 +124,7 @@ func (m *model) tell(v *view, s *modelSource, verdict event.Verdict, points, thr
 		Source: shown(m.punished(v, s)), Destination: v.dst.Unmap(), IfIndex: 1,
 		Kinds: s.kinds, Transport: transport(uint32(v.protocol)),
 		Score: points, Threshold: threshold, Distinct: s.counted, Ports: s.ports(),
-		Watched: m.lists[v.src] == watched, Grade: s.grade(), Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
-	}
-	if verdict != event.VerdictAlert || m.spared || !departs.alertHidesProtected {
-		d.Protected = m.lists[v.src] == protected
+		Watched: m.lists[v.src] == watched, Protected: m.lists[v.src] == protected, Grade: s.grade(), Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
 	}
 	if verdict == event.VerdictBan {
 		d.BanUntil = epoch.Add(s.bannedUntil)
@@ -141,26 +141,28 @@ func shown(p netip.Prefix) netip.Prefix {
 	return p
 }
 
-// isStopped: a blind ban drops what would start something new. A scan that
-// goes on prolongs it.
+// isStopped: a blind ban drops SYNs, what no stack sends, and what else
+// counts. What counts prolongs it.
 func (m *model) isStopped(v *view, g guess) bool {
-	who := m.lists[v.src]
-	if m.monitor || who == watched || who == protected && !departs.prefixStopsProtected {
+	if m.monitor || m.lists[v.src] == watched {
 		return false
 	}
 	ban, due := m.banOf(m.bans, v)
-	if ban == nil {
+	if ban == nil || m.lists[v.src] == protected {
 		return false
 	}
-	ours, open := m.ask(v, g)
-	failed := ours && !open
-	if g.question == backscatter || (g.question == isWanted || v.protocol != protoTCP) && !failed {
+	switch {
+	case g.question == backscatter:
+		return false
+	case g.question == settled, g.question == isListened && v.protocol == protoTCP:
+	case m.outcome(v, g, true) != "":
 		return false
 	}
-	if due && (g.question == settled || failed) {
-		ban.until = max(ban.until, m.now+m.settings.BanDuration)
+	until := m.now + m.settings.BanDuration
+	if due && until > ban.until && !m.ignored[v.dport] && m.outcome(v, g, true) == "" {
+		ban.until = until
 		if s := m.source(v); !departs.prolongedEvidenceEnds && s.bannedUntil != 0 {
-			s.bannedUntil = ban.until
+			s.bannedUntil = until
 		}
 	}
 	return true

@@ -150,7 +150,9 @@ func (r *rolls) datagram(s *step) {
 
 // wrap changes what is around the segment.
 func (r *rolls) wrap(s *step) {
-	switch r.IntN(6) {
+	switch r.IntN(7) {
+	case 6:
+		s.p.Extensions = []packet.Extension{{Number: 60, Body: []byte{255, 1, 4, 0, 0, 0, 0}}} // longer than the packet
 	case 0:
 		s.p.DstMAC = pick(r, [][6]byte{{2, 0, 0, 0, 0, 9}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}})
 	case 1:
@@ -176,12 +178,12 @@ var modelProtocols = []byte{2, 47, 59, 150, 151, 152, 153, 154}
 var modelSources = []string{
 	"203.0.113.7", "203.0.113.8", "203.0.113.9", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5",
 	"2001:db8:bad::7", "2001:db8:bad::8", "2001:db8:bad::9", "2001:db8:bad:1::1", "2001:db8:bad:100::1",
-	"2001:db8:1::7", "2001:db8:1::8", "fe80::7", "fe80::8", "64:ff9b::203.0.113.7", "2001:db8:bad::5", "2001:db8:bad::6",
+	"2001:db8:1::7", "2001:db8:1::8", "fe80::7", "fe80::8", "64:ff9b::203.0.113.7", "2001:db8:bad::4", "2001:db8:bad::5", "2001:db8:bad::6",
 }
 
 var modelLists = map[string]listing{
 	"192.0.2.1": protected, "192.0.2.2": watched, "192.0.2.3": allowed, "192.0.2.4": denied, "192.0.2.5": manuallyBanned,
-	"2001:db8:bad::5": protected, "2001:db8:bad::6": watched,
+	"2001:db8:bad::4": denied, "2001:db8:bad::5": protected, "2001:db8:bad::6": watched,
 }
 
 // furnish gives the lab sockets, a second address of each family, lists and
@@ -271,7 +273,7 @@ func modelWaits(s Settings) []time.Duration {
 	waits := []time.Duration{
 		0, time.Millisecond, time.Second, 15 * time.Second, time.Minute, time.Hour, 23 * time.Hour, 24 * time.Hour,
 		s.Decay * 128, s.Decay * 127, 1 << 28, 1<<28 - 1, 1 << 22,
-		3 * time.Second, 3001 * time.Millisecond, answerTicks << 22, answerTicks<<22 - 1,
+		3 * time.Second, 3001 * time.Millisecond, staleMS * time.Millisecond, (staleMS + 1) * time.Millisecond, answerTicks << 22, answerTicks<<22 - 1,
 	}
 	for _, whole := range []time.Duration{s.Decay, s.Decay / 2, s.Decay / 4, s.Decay / 16, 2 * s.Decay, 3 * s.Decay, s.BanDuration, s.BanDuration / 2} {
 		waits = append(waits, whole, whole-time.Millisecond, whole+time.Millisecond, whole)

@@ -69,10 +69,10 @@ type modelSource struct {
 
 	tcp, udp    score
 	latest      []failure // of 32
-	sweepPort   target    // the oldest of the 32 slots' first
+	oldest      failure   // in the first of the 32 slots
 	addr        netip.Addr
 	many        bool // evidence from a second address
-	widen       bool // that address has not widened a ban yet
+	wide        bool // banned with all of its prefix
 	kinds       event.Kinds
 	counted     int
 	tools       [16]uint8
@@ -93,10 +93,14 @@ func (s *modelSource) remembers(t target) bool {
 	return false
 }
 
-// remember keeps the latest 32; slot 0 decides what is a sweep.
-func (s *modelSource) remember(f failure) {
+// remember keeps the latest 32; slot 0 decides what is a sweep. of: what
+// the probe is apart from being one of a sweep.
+func (s *modelSource) remember(f failure, of event.Kind) {
 	if s.counted%remembered == 0 {
-		s.sweepPort = f.target
+		s.oldest = f
+		if !departs.sweepsHideSweeps {
+			s.oldest.kind = of
+		}
 	}
 	s.latest = append(s.latest, f)
 	s.latest = s.latest[max(0, len(s.latest)-remembered):]
@@ -129,15 +133,16 @@ func (s *modelSource) mostly() (kind event.Kind) {
 	return kind
 }
 
-// isSweep: the port that was tried first, on another address.
-func (s *modelSource) isSweep(t target) bool {
-	if s.counted == 0 || s.sweepPort.port != t.port || s.sweepPort == t {
+// isSweep: the port that was tried first, in the same way on another
+// address.
+func (s *modelSource) isSweep(f failure) bool {
+	if s.counted == 0 || s.oldest.port != f.port || s.oldest.target == f.target || s.oldest.kind != f.kind {
 		return false
 	}
-	if t.port == 0 && departs.noSweepOfPort0 {
+	if f.port == 0 && departs.noSweepOfPort0 {
 		return false
 	}
-	return departs.sweepAnyProtocol || s.sweepPort.dst != t.dst && s.sweepPort.protocol == t.protocol
+	return departs.sweepAnyProtocol || s.oldest.dst != f.dst && s.oldest.protocol == f.protocol
 }
 
 // isOver: back at zero, or through with a ban.

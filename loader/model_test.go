@@ -31,7 +31,6 @@ type model struct {
 	rooms      map[netip.Prefix]*waitingRoom
 	published  map[service]time.Duration // when, in seconds
 	awaited    map[netip.Addr]uint32     // tick of the last SYN that waits
-	spared     bool                      // this packet: by protection
 	detections []event.Detection
 }
 
@@ -69,9 +68,9 @@ func (m *model) decay() int64 { return m.settings.Decay.Milliseconds() }
 
 // judge says what becomes of a frame and why, in the words of the counters.
 func (m *model) judge(frame []byte) string {
-	v, reason := parseLink(frame)
-	if reason != "" {
-		return reason
+	v, unparsed := parseLink(frame)
+	if unparsed != "" && !v.addressed {
+		return unparsed
 	}
 	if v.isEssential() {
 		return "pass essential"
@@ -84,13 +83,17 @@ func (m *model) judge(frame []byte) string {
 	case manuallyBanned:
 		return "drop banned"
 	}
-	if ban, _ := m.banOf(m.proven, &v); ban != nil && m.lists[v.src] != watched {
-		return "drop banned"
+	if m.lists[v.src] != watched {
+		if ban, _ := m.banOf(m.proven, &v); ban != nil && !m.monitor {
+			return "drop banned"
+		}
+	}
+	if unparsed != "" {
+		return unparsed
 	}
 	if v.later {
 		return "pass later-fragment"
 	}
-	m.spared = false
 	g, reason := classify(&v)
 	if v.header >= 20 && reason != "pass bad-tcp" && m.isAwaited(&v) {
 		return "pass established"
@@ -113,33 +116,28 @@ func (m *model) judge(frame []byte) string {
 	if m.ignored[v.dport] {
 		return "pass ignored-port"
 	}
-	reason, spared := m.count(&v, g)
-	if g.crafted && reason[:4] == "pass" && m.settings.DropCrafted && !m.monitor && !spared {
+	reason = m.count(&v, g)
+	if g.crafted && reason[:4] == "pass" && m.settings.DropCrafted && !m.monitor && m.lists[v.src] != watched {
 		return "drop crafted"
 	}
 	return reason
 }
 
 // count scores the packet if it is a new failure.
-func (m *model) count(v *view, g guess) (reason string, spared bool) {
-	spared = m.lists[v.src] == watched
+func (m *model) count(v *view, g guess) string {
 	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
 	s := m.source(v)
 	if m.isRepeated(s, f.target) {
-		return "pass repeated", spared
+		return "pass repeated"
 	}
-	switch reason := m.outcome(v, g); reason {
+	switch reason := m.outcome(v, g, false); reason {
 	case "":
+		return m.score(v, s, f)
 	case "pass waiting":
-		return m.await(v, f), spared
+		return m.await(v, f)
 	default:
-		return reason, spared
+		return reason
 	}
-	reason = m.score(v, s, f)
-	if reason == "pass spared" && (departs.craftedSpared || m.lists[v.src] != protected) {
-		spared = true
-	}
-	return reason, spared
 }
 
 // source returns the memory of the source: IPv4 alone, IPv6 by prefix but
@@ -198,20 +196,15 @@ func (m *model) ask(v *view, g guess) (ours, open bool) {
 	return ours, open
 }
 
-// outcome is why a packet is not a failed probe, "" if it is one.
-func (m *model) outcome(v *view, g guess) string {
+// outcome is why a packet is not a failed probe, "" if it is one. stopped:
+// a ban drops it anyway.
+func (m *model) outcome(v *view, g guess, stopped bool) string {
 	if g.question == settled {
 		return ""
 	}
 	switch ours, open := m.ask(v, g); {
 	case open:
-		if g.question == isListened {
-			m.hear(v)
-		}
-		opens := g.question == isListened || departs.acksExpectProof
-		if _, connected := m.socket(v); opens && !connected && v.protocol == protoTCP && !g.crafted {
-			m.expectProof(v, failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool})
-		}
+		m.welcome(v, g, stopped)
 		return "pass open"
 	case m.waits(v, g, ours):
 		return "pass waiting"
@@ -220,16 +213,49 @@ func (m *model) outcome(v *view, g guess) string {
 	case !ours:
 		return "pass foreign"
 	}
-	if m.nat && g.question == isWanted && g.tool != event.ToolNmap && g.tool != event.ToolHping3 {
-		return "pass open"
-	}
-	if m.isAnswer(v, g) {
+	if m.nat && !g.crafted && g.question != isOurs {
+		if m.isTranslated(v, g) {
+			return "pass answer"
+		}
+		if departs.translatedGone {
+			return ""
+		}
+	} else if m.isAnswer(v, g) {
 		return "pass answer"
 	}
 	if g.question != isOurs && m.heardToday(v) && !(g.crafted && departs.craftedToGone) {
 		return "pass service-gone"
 	}
 	return ""
+}
+
+// isTranslated: what may well be for a host whose address this one stands
+// in for: it speaks from no port below 1024, and a scanner's header gives
+// itself away.
+func (m *model) isTranslated(v *view, g guess) bool {
+	if v.protocol == protoUDP {
+		return v.dport >= 1024
+	}
+	return g.tool != event.ToolNmap && g.tool != event.ToolHping3
+}
+
+// welcome notes a packet that a socket wants: a SYN or a datagram tells of
+// a service, and a SYN to a listener may begin a handshake unless a ban
+// stops it.
+func (m *model) welcome(v *view, g guess, stopped bool) {
+	if g.question != isListened {
+		return
+	}
+	m.hear(v)
+	_, connected := m.socket(v)
+	if connected || v.protocol != protoTCP || g.crafted || stopped && !departs.stoppedOpens {
+		return
+	}
+	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
+	if stopped {
+		f = failure{} // it takes a place, but nothing follows it
+	}
+	m.expectProof(v, f)
 }
 
 // isAnswer: what comes because the host once spoke to the sender, and

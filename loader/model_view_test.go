@@ -19,6 +19,7 @@ type view struct {
 	later       bool // a fragment without ports
 	first       bool // a fragment with ports
 	endless     bool // more than 16 extension headers
+	addressed   bool // src and dst are known
 	protocol    byte
 	length      int // of the transport segment, by the IP header
 	body        []byte
@@ -87,7 +88,7 @@ func (v *view) parseIPv4(b []byte) bool {
 	v.first = !v.later && frag&0x2000 != 0
 	v.src = netip.AddrFrom16(netip.AddrFrom4([4]byte(b[12:])).As16())
 	v.dst = netip.AddrFrom16(netip.AddrFrom4([4]byte(b[16:])).As16())
-	v.length, v.body = total-header, b[header:]
+	v.length, v.body, v.addressed = total-header, b[header:], true
 	return true
 }
 
@@ -99,6 +100,10 @@ func (v *view) parseIPv6(b []byte) bool {
 	v.flowLabel = be.Uint32(b) & 0xfffff
 	v.length, v.protocol, v.ttl = int(be.Uint16(b[4:])), b[6], b[7]
 	v.src, v.dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+	if v.src.Is4In6() {
+		return false
+	}
+	v.addressed = true
 	rest := b[40:]
 	for n := 0; isExtension(v.protocol); n++ {
 		if n == 16 {

@@ -11,17 +11,19 @@ import (
 
 // Where the host has no say, a SYN waits for a later packet of its
 // connection. It fails when none came for three seconds or when more than
-// 16 wait; the next SYN of the source settles what is due.
+// 16 wait; the next SYN of the same address settles what is due.
 const (
 	answerMS    = 3000
+	staleMS     = 10 * 60 * 1000
 	answerTicks = 4096
 	waitingMost = 16
 )
 
 type unanswered struct {
 	failure
-	v  view
-	ms uint32
+	v        view
+	ms       uint32
+	answered bool
 }
 
 type waitingRoom struct {
@@ -55,34 +57,51 @@ func (m *model) await(v *view, f failure) string {
 	if at, ok := m.published[service{v.dst, v.dport}]; ok && m.now/time.Second-at < 24*60*60 {
 		return "pass open"
 	}
-	room, now := m.room(v), uint32(ms(m.now))
-	reason := "pass waiting"
-	fail := func(slot int) {
-		u := room.slots[slot]
-		room.slots[slot] = nil
-		if m.fail(v, u, f.tool) == "drop crossed" {
+	room := m.room(v)
+	slot, reason := m.takeSlot(room, v, f)
+	if reason == "pass waiting" {
+		room.slots[slot] = &unanswered{failure: f, v: *v, ms: uint32(ms(m.now))}
+	}
+	return reason
+}
+
+// takeSlot settles what is due and returns the slot of the same port, the
+// first free one, or the next in turn.
+func (m *model) takeSlot(room *waitingRoom, v *view, f failure) (slot int, reason string) {
+	slot, reason = waitingMost, "pass waiting"
+	fail := func(u *unanswered) {
+		if u.v.src == v.src && m.fail(v, u, f.tool) == "drop crossed" {
 			reason = "drop crossed"
 		}
 	}
 	for i, u := range room.slots {
-		switch {
-		case u == nil:
-		case u.target == f.target: // a retransmission
-			if departs.retransmissionPasses {
-				return "pass waiting"
+		if u != nil && u.target == f.target {
+			slot = i
+			continue
+		}
+		if u != nil {
+			switch age := uint32(ms(m.now)) - u.ms; {
+			case age > staleMS, u.answered && age > answerMS:
+				room.slots[i] = nil
+			case age > answerMS && u.v.src == v.src:
+				room.slots[i] = nil
+				fail(u)
 			}
-			return reason
-		case now-u.ms > answerMS:
-			fail(i)
+		}
+		if room.slots[i] == nil && slot == waitingMost {
+			slot = i
 		}
 	}
-	slot := room.next % waitingMost
-	room.next++
-	if room.slots[slot] != nil {
-		fail(slot)
+	if slot < waitingMost {
+		return slot, reason
 	}
-	room.slots[slot] = &unanswered{failure: f, v: *v, ms: now}
-	return reason
+	slot = room.next % waitingMost
+	room.next++
+	if u := room.slots[slot]; !u.answered && u.v.src == v.src {
+		room.slots[slot] = nil
+		fail(u)
+	}
+	return slot, reason
 }
 
 // room returns where the source's SYNs wait, about to be used.
@@ -111,8 +130,8 @@ func (m *model) fail(v *view, u *unanswered, tool event.Tool) string {
 	return m.score(&u.v, s, u.failure)
 }
 
-// isAwaited: the packet continues a connection whose SYN waits, which makes
-// its port published. One that a socket took may prove the address.
+// isAwaited: the packet continues a connection whose SYN waits, which clears
+// it; data makes its port published. One that a socket took may prove the address.
 func (m *model) isAwaited(v *view) bool {
 	const syn, rst, ack = 2, 4, 16
 	if v.flags&(syn|ack) != ack || uint32(m.tick())-m.awaited[v.src] >= answerTicks {
@@ -131,9 +150,12 @@ func (m *model) isAwaited(v *view) bool {
 	if v.flags&rst != 0 {
 		return false
 	}
-	for i, u := range room.slots {
+	for _, u := range room.slots {
 		if u.isFollowedBy(v) {
-			room.slots[i] = nil
+			u.answered = true
+			if v.payload == 0 {
+				return true
+			}
 			m.published[service{v.dst, v.dport}] = m.now / time.Second
 			return true
 		}
