@@ -110,15 +110,14 @@ __noinline int check_outcome(struct xdp_md *ctx, struct suspect *x)
 	case OPEN:
 		if (x->g.suspicion == NEEDS_LISTENER)
 			note_listener(x);
-		if (x->listening && !x->g.crafted && x->g.suspicion == NEEDS_LISTENER)
-			expect_proof(x);
 		return PASS_OPEN;
 	case FOREIGN:
 		if (x->g.crafted)
 			return PASS_COUNTED;
 		return passes_here(x) ? PASS_WAITING : PASS_FOREIGN;
 	case CLOSED:
-		if (translates() && !x->g.crafted && x->g.suspicion != NEEDS_HOST)
+		if (translates() && !x->g.crafted && x->g.suspicion != NEEDS_HOST &&
+		    translated_outcome(x) != PASS_COUNTED)
 			return translated_outcome(x);
 		if (is_answer(x))
 			return PASS_ANSWER;
@@ -198,6 +197,9 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 			reason = punish(ctx, x);
 		else if (reason == PASS_WAITING)
 			reason = await(ctx, x);
+		else if (reason == PASS_OPEN && x->listening && !x->g.crafted &&
+			 x->g.suspicion == NEEDS_LISTENER)
+			expect_proof(x);
 	}
 	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor &&
 	    !(x->spared & EVENT_WATCHED))

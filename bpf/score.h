@@ -136,7 +136,8 @@ static __always_inline int is_sweep(const struct source *s, const struct probe *
 	__u16 port = probe->print;
 
 	return s->counted && port && (__u16)s->probes[0].print == port &&
-	       s->probes[0].print != probe->print && s->probes[0].kind == probe->kind;
+	       s->probes[0].print != probe->print &&
+	       (s->probes[0].kind == probe->kind || s->probes[0].kind == KIND_SWEEP);
 }
 
 static __always_inline int same_address(const __be32 a[4], const __be32 b[4])

@@ -12,9 +12,6 @@ var departs = struct {
 	// nmap -O's datagram and its segments to one port of one address are a
 	// sweep.
 	sweepAnyProtocol bool
-	// Once a probe of a sweep is the oldest of the 32, for the next 32 no
-	// other is one.
-	sweepsHideSweeps bool
 	// Port 0 is never swept.
 	noSweepOfPort0 bool
 	// The first failure's address is forgotten: evidence from it does not
@@ -29,17 +26,11 @@ var departs = struct {
 	// A SYN that waited in vain counts with the header of the packet that
 	// settles it.
 	waitingBlamesLatest bool
-	// A SYN that a ban stops counts as a use of the open port, or takes the
-	// place of a handshake that may prove the address.
-	stoppedOpens bool
 	// A crafted SYN fails even where a service has just gone.
 	craftedToGone bool
-	// Where addresses are translated, what is not taken for somebody else's
-	// fails even where a service has just gone.
-	translatedGone bool
 	// First failures come back after 128 decays, for 1 or 2.
 	firstComesBack bool
 	// A first failure of 1 point on file is not added to a source that
 	// enters with as many points as the alert score.
 	filterBypassed bool
-}{true, true, true, true, true, true, true, true, true, true, true, true, true, true}
+}{true, true, true, true, true, true, true, true, true, true, true}

@@ -105,7 +105,7 @@ func classifyTCP(v *view) guess {
 		g = illegal(v, event.Xmas)
 	case flags&ack == 0:
 		g = illegal(v, event.OddFlags)
-	case flags&fin != 0 && v.payload == 0:
+	case flags&fin != 0 && v.payload == 0 && v.header == 20:
 		g = guess{question: isWanted, kind: event.Maimon, points: 1, tool: bareTool(v)}
 	case v.payload == 0 && v.header == 20:
 		g = guess{question: isWanted, kind: event.ACK, points: 1, tool: bareTool(v)}
@@ -126,7 +126,7 @@ func bareTool(v *view) event.Tool {
 	switch {
 	case v.header != 20 || v.df && !v.v6:
 		return event.ToolUnknown
-	case v.window == 1024:
+	case v.window == 1024 && (v.flags&packet.ACK == 0 || v.seq == 0):
 		return event.ToolNmap
 	case v.window == 512:
 		return event.ToolHping3

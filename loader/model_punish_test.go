@@ -14,14 +14,13 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 	if !m.enter(v, s, f) {
 		return "pass counted"
 	}
-	of := f.kind
 	if s.isSweep(f) {
 		f.kind = event.Sweep
 	}
 	if v.src != s.addr {
 		s.many = true
 	}
-	s.remember(f, of)
+	s.remember(f)
 	s.tools[f.tool] = uint8(min(255, int(s.tools[f.tool])+1))
 	points, alert, ban := m.track(s, f)
 	before, after := points.add(f.points, 2*ban, ms(m.now), m.decay())
@@ -89,7 +88,7 @@ func (m *model) enter(v *view, s *modelSource, f failure) bool {
 	if !departs.firstAddressLost {
 		s.addr = before.src
 	}
-	s.remember(before.failure, before.kind)
+	s.remember(before.failure)
 	points, _, ban := m.track(s, before.failure)
 	points.add(before.points, 2*ban, ms(s.began), m.decay())
 	return true

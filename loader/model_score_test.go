@@ -93,14 +93,10 @@ func (s *modelSource) remembers(t target) bool {
 	return false
 }
 
-// remember keeps the latest 32; slot 0 decides what is a sweep. of: what
-// the probe is apart from being one of a sweep.
-func (s *modelSource) remember(f failure, of event.Kind) {
+// remember keeps the latest 32; slot 0 decides what is a sweep.
+func (s *modelSource) remember(f failure) {
 	if s.counted%remembered == 0 {
 		s.oldest = f
-		if !departs.sweepsHideSweeps {
-			s.oldest.kind = of
-		}
 	}
 	s.latest = append(s.latest, f)
 	s.latest = s.latest[max(0, len(s.latest)-remembered):]
@@ -136,7 +132,7 @@ func (s *modelSource) mostly() (kind event.Kind) {
 // isSweep: the port that was tried first, in the same way on another
 // address.
 func (s *modelSource) isSweep(f failure) bool {
-	if s.counted == 0 || s.oldest.port != f.port || s.oldest.target == f.target || s.oldest.kind != f.kind {
+	if s.counted == 0 || s.oldest.port != f.port || s.oldest.target == f.target || s.oldest.kind != f.kind && s.oldest.kind != event.Sweep {
 		return false
 	}
 	if f.port == 0 && departs.noSweepOfPort0 {

@@ -213,14 +213,8 @@ func (m *model) outcome(v *view, g guess, stopped bool) string {
 	case !ours:
 		return "pass foreign"
 	}
-	if m.nat && !g.crafted && g.question != isOurs {
-		if m.isTranslated(v, g) {
-			return "pass answer"
-		}
-		if departs.translatedGone {
-			return ""
-		}
-	} else if m.isAnswer(v, g) {
+	translated := m.nat && !g.crafted && g.question != isOurs && m.isTranslated(v, g)
+	if translated || m.isAnswer(v, g) {
 		return "pass answer"
 	}
 	if g.question != isOurs && m.heardToday(v) && !(g.crafted && departs.craftedToGone) {
@@ -248,13 +242,10 @@ func (m *model) welcome(v *view, g guess, stopped bool) {
 	}
 	m.hear(v)
 	_, connected := m.socket(v)
-	if connected || v.protocol != protoTCP || g.crafted || stopped && !departs.stoppedOpens {
+	if connected || v.protocol != protoTCP || g.crafted || stopped {
 		return
 	}
 	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
-	if stopped {
-		f = failure{} // it takes a place, but nothing follows it
-	}
 	m.expectProof(v, f)
 }
 
@@ -264,7 +255,8 @@ func (m *model) isAnswer(v *view, g guess) bool {
 	ephemeral := v.dport >= m.low && v.dport <= m.high
 	if v.protocol == protoUDP {
 		traced := v.dport >= 33434 && v.dport <= 33534 && v.ttl <= 30
-		return traced || ephemeral && isUDPService(v.sport)
+		resolved := v.sport == 53 && v.dport >= 1024
+		return traced || resolved || ephemeral && isUDPService(v.sport)
 	}
 	return ephemeral && g.question == isWanted && g.tool != event.ToolNmap
 }
