@@ -165,6 +165,11 @@ func (h *Host) Eventually(deadline time.Duration, check func() error) {
 	}
 }
 
+// errNotYet is what a condition that is polled misses.
+type errNotYet string
+
+func (e errNotYet) Error() string { return "still no " + string(e) }
+
 // until polls until check returns nil; at the deadline it returns check's
 // last error.
 func until(ctx context.Context, deadline time.Duration, check func() error) error {

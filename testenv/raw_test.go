@@ -37,8 +37,3 @@ func TestProbe(t *testing.T) {
 		return nil
 	})
 }
-
-// errNotYet is what a condition that is polled misses.
-type errNotYet string
-
-func (e errNotYet) Error() string { return "still no " + string(e) }

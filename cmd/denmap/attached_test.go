@@ -144,7 +144,7 @@ func TestListsWithDaemon(t *testing.T) {
 	a.compare("import", a.runInput("203.0.113.100\n203.0.113.101\n", "lists", "import", "deny", "-"),
 		said("deny list: 2 added, 0 updated, 0 skipped of 2 lines; 3 entries", "in force"))
 	a.listed(loader.Deny, "203.0.113.101", true)
-	a.expect("lists add deny 203.0.113.53", refused(1, `deny "203.0.113.53": it is a protected address`, "--force does it all the same"))
+	a.expect("lists add deny 203.0.113.53", refused(1, `deny "203.0.113.53": it is a protected address; --force does it all the same`))
 }
 
 // TestListsIgnored has a daemon that does not follow.
@@ -189,7 +189,7 @@ func TestBansAttached(t *testing.T) {
 	a.contains("check 2001:db8:9::77 --json", 0, `"verdict": "drop"`, `"reason": "ban"`, `"grade": "manual"`)
 	a.contains("check 203.0.113.9", 0, "203.0.113.9 passes: nothing is known against it\n")
 	a.contains("check 203.0.113.53", 0, "203.0.113.53 passes: a protected address, never banned automatically")
-	a.expect("bans add 203.0.113.53", refused(1, `ban "203.0.113.53": it is a protected address`, "--force does it all the same"))
+	a.expect("bans add 203.0.113.53", refused(1, `ban "203.0.113.53": it is a protected address; --force does it all the same`))
 	a.expect("unban 203.0.113.9", refused(1, "203.0.113.9: not banned, and has no score"))
 	a.expect("unban 2001:db8:9::77", said("unbanned 2001:db8:9::77"))
 	a.expect("bans remove 203.0.113.7", said("unbanned 203.0.113.7"))

@@ -30,7 +30,6 @@ func TestListsAdd(t *testing.T) {
 }
 
 func TestListsAddRefuses(t *testing.T) {
-	const force = "--force does it all the same"
 	tests := []struct {
 		line string
 		want outcome
@@ -39,11 +38,11 @@ func TestListsAddRefuses(t *testing.T) {
 		{"lists add deny 198.51.100.7 198.51.100.1/24", refused(2, `network "198.51.100.1/24" has host bits set: expected the network 198.51.100.0/24 or the address 198.51.100.1`)},
 		{"lists add deny 198.51.100.7 --for soon", refused(2, "option --for: ")},
 		{"lists add deny 198.51.100.7 --watch", refused(2, "option --watch is for the allow list: what the deny list names is dropped")},
-		{"lists add deny 192.0.2.1", refused(1, `deny "192.0.2.1": it is an address of this host`, force)},
-		{"lists add deny 198.51.100.7 192.0.2.254", refused(1, `deny "192.0.2.254": it is a gateway`, force)},
-		{"lists add deny 192.0.2.53", refused(1, `deny "192.0.2.53": it is a DNS server of this host`, force)},
-		{"lists add deny 198.51.100.0/24", refused(1, `deny "198.51.100.0/24": it contains 198.51.100.22, where a logged-in session comes from`, force)},
-		{"lists add deny fe80::1", refused(1, `deny "fe80::1": it is an address of this host`, force)},
+		{"lists add deny 192.0.2.1", refused(1, `deny "192.0.2.1": it is an address of this host; --force does it all the same`)},
+		{"lists add deny 198.51.100.7 192.0.2.254", refused(1, `deny "192.0.2.254": it is a gateway; --force does it all the same`)},
+		{"lists add deny 192.0.2.53", refused(1, `deny "192.0.2.53": it is a DNS server of this host; --force does it all the same`)},
+		{"lists add deny 198.51.100.0/24", refused(1, `deny "198.51.100.0/24": it contains 198.51.100.22, where a logged-in session comes from; --force does it all the same`)},
+		{"lists add deny fe80::1", refused(1, `deny "fe80::1": it is an address of this host; --force does it all the same`)},
 	}
 	for _, test := range tests {
 		c := newConsole(t)

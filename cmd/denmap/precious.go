@@ -77,5 +77,5 @@ func (p preciousAddrs) refuse(verb string, prefix, touched netip.Prefix) error {
 	if prefix != touched {
 		err = fmt.Errorf("%s %q: it contains %s, %s", verb, lists.FormatPrefix(prefix), touched.Addr(), what)
 	}
-	return withHint(err, "--force does it all the same")
+	return fmt.Errorf("%w; --force does it all the same", err)
 }
