@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+
+package testenv
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"denmap/userspace/history"
+)
+
+// shownLimit is how long after its ban a source may be missing on the page.
+const shownLimit = time.Second
+
+// historyPath is where the daemon keeps its history.
+const historyPath = "/var/lib/denmap/history.db"
+
+const metricsURL = "http://127.0.0.1:9790/metrics"
+
+// TestPage watches the page in a browser on the victim while the attacker
+// scans: what happens shows by itself, and what is clicked is in force.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	lab := New(t, Options{})
+	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
+	victim.WriteMMDB(Net4)
+	victim.ServeHTTP(80)
+	victim.Configure("geo: {databases: [" + MMDBPath + "]}\nmetrics: {listen: '127.0.0.1:9790'}\n")
+	daemon := victim.Attach()
+	counter := victim.CountTCP(uplink)
+	daemon.WaitStderr(5*time.Second, "web page: ")
+	page := newBrowser(t, victim)
+
+	origin := signIn(t, page, victim)
+	if strings.Contains(daemon.Stderr(), "#") {
+		t.Errorf("the daemon prints a link where it may be stored:\n%s", daemon.Stderr())
+	}
+	page.until("the empty table", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
+	if bans := victim.sum(metricsURL, "denmap_bans_total"); bans != 0 {
+		t.Errorf("denmap_bans_total = %v before any scan", bans)
+	}
+
+	// A scan appears by itself.
+	address := attacker.IPv4.String()
+	row := fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')`, address)
+	page.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`new MutationObserver(() => {
+		if (!window.shownAt && %[1]s?.dataset.state === "banned") window.shownAt = Date.now();
+	}).observe(document.querySelector("#rows"), {subtree: true, childList: true, attributes: true})`, row)))
+	banned := ban(victim, attacker)
+	page.until("row of the banned source", "window.shownAt")
+	shown, err := strconv.ParseInt(page.eval("window.shownAt"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := time.UnixMilli(shown).Sub(banned.Time)
+	t.Logf("the ban is on the page %v after its log line's time", took)
+	if took > shownLimit {
+		t.Errorf("the ban is on the page after %v, want at most %v", took, shownLimit)
+	}
+	text := page.eval(row + ".innerText")
+	for _, want := range []string{address, "Germany", "Example Net", "syn", "banned, 10 min", "Unban"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in the row %q", want, text)
+		}
+	}
+	victim.Eventually(time.Second, func() error {
+		if bans := victim.sum(metricsURL, "denmap_bans_total"); bans != 1 {
+			return fmt.Errorf("denmap_bans_total = %v after one ban", bans)
+		}
+		if bans := victim.sum(metricsURL, "denmap_active_bans"); bans != 1 {
+			return fmt.Errorf("denmap_active_bans = %v during one ban", bans)
+		}
+		return nil
+	})
+
+	// Allowed from the page and unbanned, it is spared.
+	page.click("Allow " + address)
+	page.until("word of the allow list", `document.querySelector("#toasts").innerText.includes("allow list: 1 added")`)
+	page.click("Unban " + address)
+	page.until("word of the unban", `document.querySelector("#toasts").innerText.includes("unbanned")`)
+	page.until("end of the ban in the table", row+`?.dataset.state !== "banned"`)
+	victim.Eventually(listLimit, func() error {
+		if !passes(t, attacker, victim, counter) {
+			return errNotYet("pass for the allowed source")
+		}
+		return nil
+	})
+	attacker.MustTool("nmap", "-n", "-Pn", "-sS", "-p", "2001-2200", victim.IPv4.String())
+	reached := 0
+	for port := range counter.From(attacker.IPv4).Ports {
+		if port > 2000 && port <= 2200 {
+			reached++
+		}
+	}
+	if reached != 200 {
+		t.Errorf("the allowed scanner reached %d ports, want all 200", reached)
+	}
+	if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+		t.Error("the allowed scanner does not reach the web server")
+	}
+
+	// Somebody else's ban, later, shows that nothing is still to come.
+	ban(victim, client)
+	page.until("row of the other scanner", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned"`, client.IPv4))
+	if bans := victim.bansOf(attacker.IPv4); bans != 1 {
+		t.Errorf("%d bans of the allowed source in the log, want the one of before", bans)
+	}
+	if state := page.eval(row + "?.dataset.state"); state == "banned" {
+		t.Error("the page shows the allowed source as banned")
+	}
+	if bans := victim.sum(metricsURL, "denmap_bans_total"); bans != 2 {
+		t.Errorf("denmap_bans_total = %v after the second ban", bans)
+	}
+	if page.eval("window.sameDocument") != "true" {
+		t.Error("the page was reloaded")
+	}
+	page.clean(origin)
+}
+
+// signIn follows the link that the command line prints, marks the document
+// and returns the page's address, with a slash at its end.
+func signIn(t *testing.T, page *browser, victim *Host) string {
+	t.Helper()
+	link := strings.TrimSpace(victim.MustDenmap("dashboard", "link").Stdout)
+	u, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := u.Scheme + "://" + u.Host + "/"
+	page.do(chromedp.Navigate(origin))
+	page.until("sign-in page", `document.title === "Sign in"`)
+	page.do(chromedp.Navigate(link))
+	page.until("live page", `document.querySelector("#link")?.dataset.state === "live"`)
+	page.do(chromedp.Evaluate[chromedp.Void]("window.sameDocument = true"))
+	return origin
+}
+
+// bansOf counts the bans of a source in the log.
+func (h *Host) bansOf(source netip.Addr) int {
+	h.t.Helper()
+	n := 0
+	for _, line := range h.LogAbout(source) {
+		if line.Event.Action == "source-banned" {
+			n++
+		}
+	}
+	return n
+}
+
+// sum adds up a metric over its labels, 0 if there is none.
+func (h *Host) sum(url, metric string) float64 {
+	h.t.Helper()
+	response, err := h.HTTPClient().Get(url)
+	if err != nil {
+		h.t.Fatalf("get metrics on %q: %v", h.Name, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		h.t.Fatalf("get metrics on %q: %s", h.Name, response.Status)
+	}
+	total := 0.0
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		rest, found := strings.CutPrefix(lines.Text(), metric)
+		if !found || !strings.HasPrefix(rest, "{") && !strings.HasPrefix(rest, " ") {
+			continue
+		}
+		value, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		if err != nil {
+			h.t.Fatalf("read metric %q: %v", lines.Text(), err)
+		}
+		total += value
+	}
+	if err := lines.Err(); err != nil {
+		h.t.Fatalf("read metrics on %q: %v", h.Name, err)
+	}
+	return total
+}
+
+// TestHistoryAfterKill kills the daemon during a ban: the next one goes on
+// with the history, and the ban ends in it once.
+func TestHistoryAfterKill(t *testing.T) {
+	t.Parallel()
+	lab := New(t, Options{})
+	victim, attacker := lab.Host("victim"), lab.Host("attacker")
+	victim.Configure(shortBans)
+	daemon := victim.Attach()
+	banned := ban(victim, attacker)
+	victim.Eventually(5*time.Second, func() error {
+		if scans := victim.scansOf(attacker.IPv4); len(scans) != 1 || scans[0].Action != "banned" {
+			return fmt.Errorf("history before the kill: %+v, want one scan that was banned", scans)
+		}
+		return nil
+	})
+	daemon.Kill()
+
+	next := victim.Attach()
+	scans := victim.scansOf(attacker.IPv4)
+	if len(scans) != 1 || scans[0].ID != banned.Event.ID || scans[0].Action != "banned" || !scans[0].Enforced || len(scans[0].Ports) == 0 {
+		t.Errorf("history after the next attach: %+v, want scan %q, banned", scans, banned.Event.ID)
+	}
+	victim.WaitLog(15*time.Second, "source-unbanned", func(l LogLine) bool {
+		return l.Event.Action == "source-unbanned" && l.About(attacker.IPv4)
+	})
+	next.Stop() // so that all is stored
+	bans := victim.historyBans(t.TempDir(), attacker.IPv4)
+	if len(bans) != 1 || bans[0].Ended.IsZero() || bans[0].EndReason != "expired" || bans[0].ID != banned.Event.ID {
+		t.Fatalf("history of bans: %+v, want one, %q, expired", bans, banned.Event.ID)
+	}
+	if early := banned.Denmap.Ban.Until.Sub(bans[0].Ended); early > time.Second {
+		t.Errorf("the ban ended %v before its time", early)
+	}
+	ends := 0
+	for _, line := range victim.LogAbout(attacker.IPv4) {
+		if line.Event.Action == "source-unbanned" {
+			ends++
+		}
+	}
+	if ends != 1 {
+		t.Errorf("the ban ends %d times in the log", ends)
+	}
+}
+
+// storedScan is what tests look at in `denmap history --json`.
+type storedScan struct {
+	ID       string   `json:"id"`
+	Action   string   `json:"action"`
+	Enforced bool     `json:"enforced"`
+	Ports    []uint16 `json:"ports"`
+}
+
+func (h *Host) scansOf(source netip.Addr) []storedScan {
+	h.t.Helper()
+	var document struct {
+		Scans []storedScan `json:"scans"`
+	}
+	out := h.MustDenmap("history", "--source", source.String(), "--json").Stdout
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		h.t.Fatalf("read history of %q: %v in:\n%s", h.Name, err, out)
+	}
+	return document.Scans
+}
+
+// historyBans returns the stored bans of a source, while no daemon runs,
+// from a copy in dir: SQLite does not follow Path into another mount
+// namespace.
+func (h *Host) historyBans(dir string, source netip.Addr) []history.Ban {
+	h.t.Helper()
+	copied := filepath.Join(dir, "history.db")
+	if err := os.WriteFile(copied, []byte(h.ReadFile(historyPath)), 0o600); err != nil {
+		h.t.Fatalf("copy history of %q: %v", h.Name, err)
+	}
+	reader, err := history.OpenReader(copied, time.Now)
+	if err != nil {
+		h.t.Fatalf("open history of %q: %v", h.Name, err)
+	}
+	defer reader.Close()
+	bans, err := reader.Bans(h.t.Context(), history.Range{}, netip.PrefixFrom(source, source.BitLen()), 10)
+	if err != nil {
+		h.t.Fatalf("read history of %q: %v", h.Name, err)
+	}
+	return bans
+}
