@@ -141,6 +141,7 @@ type modelLab struct {
 func newModelLab(t testing.TB, o RunnerOptions, nat bool, rng *rand.Rand) (*modelLab, *rolls) {
 	t.Helper()
 	for {
+		o.Seed = rng.Uint64()
 		l := bareModelLab(t, o)
 		r := l.furnish(rng, nat)
 		if l.isApart(r) {

@@ -34,6 +34,9 @@ type RunnerOptions struct {
 	RawIP    bool // frames begin with the IP header
 	Monitor  bool
 	Bridged  bool // frames come from a port of a bridge
+	// Seed keys every hash: the same frames under the same seed and clock
+	// always meet the same verdicts.
+	Seed uint64
 }
 
 // NewRunner loads the program. Nothing is attached or pinned; the clock
@@ -55,7 +58,7 @@ func NewRunner(o RunnerOptions) (_ *Runner, err error) {
 		}
 		maps[name] = m
 	}
-	r := &Runner{State: &State{maps: maps}}
+	r := &Runner{State: &State{maps: maps}, seed: o.Seed}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -64,11 +67,6 @@ func NewRunner(o RunnerOptions) (_ *Runner, err error) {
 	if err := writeIdentity(maps["metas"]); err != nil {
 		return nil, err
 	}
-	meta, err := readMeta(maps["metas"])
-	if err != nil {
-		return nil, err
-	}
-	r.seed = meta.Seed
 	if err := publish(maps["metas"], o.Settings); err != nil {
 		return nil, err
 	}
