@@ -2,11 +2,12 @@
 
 CLANG ?= clang-19
 CLANG_FORMAT ?= clang-format-19
+STATICCHECK = v0.8.2
 PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.version=$(VERSION)
 
-.PHONY: help generate check-generated build test test-bpf test-lab lint check bench eval refresh-geo install clean
+.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check bench eval refresh-geo install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,10 +21,14 @@ generate: ## rebuild the BPF objects and their Go side with clang 19
 check-generated: ## fail if the committed BPF objects are out of date
 	CLANG=$(CLANG) sh bpf/check.sh
 
-lint: ## gofmt, vet, clang-format
+lint: ## gofmt, vet, staticcheck, clang-format
 	@test -z "$$(gofmt -l bpf cmd loader testenv userspace | tee /dev/stderr)"
 	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	$(CLANG_FORMAT) --dry-run --Werror bpf/scan.c bpf/*.h
+
+vulncheck: ## known vulnerabilities in what the program calls; needs the network
+	sh testenv/vuln/check.sh
 
 test: ## tests that need no privilege
 	go test ./userspace/... ./cmd/...
@@ -35,6 +40,7 @@ test-lab: ## real scanners in network namespaces; root
 	go test -p 1 -timeout 20m ./testenv/...
 
 check: lint check-generated test test-bpf test-lab ## all tests; root
+	sh testenv/vuln/check.sh --offline-ok
 
 bench: ## cost of each path as a ratio to a bare drop; root
 	go run ./testenv/cmd/bench -json build/bench.json

@@ -42,6 +42,7 @@ func geoCommand(env *environment) *cli.Command {
 				Clock: env.Now, Poll: -1, Budget: geoPatience,
 				Report: func(line string) { env.say("%s", printable(line)) },
 			})
+			//lint:ignore SA5001 there is a Locator with an error too
 			defer locator.Close() // it has no goroutine that could hang but ipstack's, whose time is limited
 			report := geoReport{Schema: schema, Addresses: []geoAddress{}}
 			for _, addr := range addrs {

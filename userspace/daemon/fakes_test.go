@@ -129,7 +129,6 @@ type fakeKernel struct {
 	lists     map[lists.Kind][]lists.Entry
 	facts     Host
 	bans      map[banKey]event.Ban
-	expired   []event.Ban
 	lost      map[string]uint64
 	fills     []Fill
 	closed    bool

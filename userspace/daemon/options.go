@@ -281,12 +281,3 @@ func (noService) Ready(string) {}
 func (noService) Reloading()   {}
 func (noService) Stopping()    {}
 func (noService) Alive()       {}
-
-// quote names several things in a message.
-func quote(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = fmt.Sprintf("%q", name)
-	}
-	return strings.Join(quoted, ", ")
-}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 	"unicode"
@@ -75,14 +74,6 @@ func (r Record) JSON() ([]byte, error) {
 		return r.raw, nil
 	}
 	return r.encodeJSON()
-}
-
-// source returns the source of a scan event, and false for others.
-func (r Record) source() (netip.Prefix, bool) {
-	if r.Event.Scan == nil {
-		return netip.Prefix{}, false
-	}
-	return r.Event.Scan.Source, true
 }
 
 // normalize returns e as a reader of its line would get it.

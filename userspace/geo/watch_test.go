@@ -139,6 +139,7 @@ func TestBrokenFilesAtStart(t *testing.T) {
 	}
 	var got lines
 	l, err := Open(Options{Databases: append(append([]string{}, bad...), good), Poll: -1, Report: got.add})
+	//lint:ignore SA5001 there is a Locator with an error too
 	defer l.Close()
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -284,6 +285,7 @@ func TestIPStackKeyFile(t *testing.T) {
 	path := filepath.Join(dir, "key")
 	var got lines
 	l, err := Open(Options{IPStackKeyFile: path, Endpoint: "http://192.0.2.1:9", Report: got.add})
+	//lint:ignore SA5001 there is a Locator with an error too
 	defer l.Close()
 	if err == nil || !strings.Contains(err.Error(), "no such file") || l.online.Load() != nil {
 		t.Errorf("missing key: %v", err)

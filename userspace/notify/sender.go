@@ -156,7 +156,7 @@ func newTargets(o Options) ([]target, error) {
 		}
 		scheme, _, isHook := strings.Cut(strings.ToLower(u.Scheme), "+")
 		if !safeScheme(scheme) {
-			return nil, fmt.Errorf("notify url %d: want scheme://...", i+1)
+			return nil, fmt.Errorf("notify url %d: want scheme://address", i+1)
 		}
 		t := target{name: scheme, form: formChat}
 		if scheme == "webhook" && isHook {

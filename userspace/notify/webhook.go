@@ -52,7 +52,7 @@ func newWebhook(u *url.URL, o Options) (*webhook, error) {
 	case scheme == "http" && !o.AllowPlaintext && !loopbackHost(target.Hostname()):
 		return nil, fmt.Errorf("http to %q: only loopback addresses, unless forced", target.Hostname())
 	case scheme != "https" && scheme != "http":
-		return nil, errors.New("want webhook+https://...")
+		return nil, errors.New("want webhook+https://host/path")
 	}
 	query, err := url.ParseQuery(target.RawQuery)
 	if err != nil {
