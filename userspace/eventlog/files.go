@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"denmap/userspace/account"
 )
 
 const (
@@ -107,7 +109,7 @@ func shift(path string, keep int) error {
 // openCurrent opens the log for appending and creates it, and its
 // directory, if they are missing. An existing file keeps its mode.
 func openCurrent(path string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+	if err := account.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, fmt.Errorf("open log %q: %w", path, err)
 	}
 	// O_NONBLOCK: a pipe in the log's place must not hang the start.
@@ -129,7 +131,7 @@ func openCurrent(path string) (*os.File, error) {
 	case !info.Mode().IsRegular():
 		err = errors.New("not a regular file")
 	case created:
-		err = f.Chmod(fileMode) // whatever the umask is
+		err = errors.Join(account.HandOver(f), f.Chmod(fileMode)) // whatever the umask is
 	}
 	if err != nil {
 		f.Close()

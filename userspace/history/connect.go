@@ -15,6 +15,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"denmap/userspace/account"
 )
 
 const (
@@ -97,7 +99,7 @@ func open(name string) (*sql.DB, error) {
 // get too. It must not be called while SQLite has the file open: closing
 // any descriptor of it would end SQLite's locks (fcntl(2)).
 func createFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+	if err := account.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, fileMode)
@@ -107,7 +109,7 @@ func createFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	return errors.Join(account.HandOver(f), f.Close())
 }
 
 // code returns SQLite's primary result code of an error, 0 if it is none.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/google/renameio/v2"
+
+	"denmap/userspace/account"
 )
 
 // errNotRegular says that a file of ours was replaced by something else.
@@ -23,7 +25,15 @@ var errNotRegular = errors.New("not a regular file")
 // name starts with a dot.
 func writeFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600)); err != nil {
+	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return err
+	}
+	_, err = t.Write(data)
+	if err = errors.Join(err, account.HandOver(t.File)); err != nil {
+		return errors.Join(err, t.Cleanup())
+	}
+	if err := t.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
 	return syncDir(dir)
@@ -85,7 +95,7 @@ func readJSON(path string, limit int64, v any) error {
 
 // makePrivateDir makes dir, or narrows an existing one, to mode 0700.
 func makePrivateDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := account.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	info, err := os.Lstat(dir)

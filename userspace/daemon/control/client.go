@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"denmap/userspace/account"
 )
 
 // Call sends a request to the daemon at path and returns its answer, which
@@ -30,7 +32,7 @@ func Call(ctx context.Context, path string, req Request) (Response, error) {
 		return Response{}, fmt.Errorf("ask daemon at %q: not a Unix socket", path)
 	}
 	// The socket may be somebody else's who was there first.
-	if err := checkPeer(conn); err != nil {
+	if err := checkPeer(conn, account.Trusts); err != nil {
 		return Response{}, fmt.Errorf("ask daemon at %q: %w", path, err)
 	}
 	if err := writeLine(conn, req); err != nil {

@@ -44,8 +44,11 @@ type Response struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// checkPeer refuses everybody but root and this process's own user.
-func checkPeer(conn *net.UnixConn) error {
+// mayControl says who may make requests: root and the daemon's own user.
+func mayControl(uid int) bool { return uid == 0 || uid == os.Geteuid() }
+
+// checkPeer refuses a peer whose user is not trusted.
+func checkPeer(conn *net.UnixConn, trusts func(uid int) bool) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
@@ -58,8 +61,8 @@ func checkPeer(conn *net.UnixConn) error {
 	if err := errors.Join(err, credErr); err != nil {
 		return fmt.Errorf("identify peer: %w", err)
 	}
-	if cred.Uid != 0 && int(cred.Uid) != os.Geteuid() {
-		return fmt.Errorf("user %d may not control the daemon", cred.Uid)
+	if !trusts(int(cred.Uid)) {
+		return fmt.Errorf("user %d is neither root nor DenMap's", cred.Uid)
 	}
 	return nil
 }

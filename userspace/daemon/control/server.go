@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"denmap/userspace/account"
 )
 
 // maxClients is how many requests are under way at once; more wait.
@@ -29,7 +31,7 @@ type Server struct {
 // is there already is replaced: only one daemon at a time holds the kernel
 // state, and the caller is that one.
 func Listen(path string, handle func(Request) Response) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := account.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make control socket: %w", err)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
@@ -80,7 +82,7 @@ func (s *Server) serve(handle func(Request) Response) {
 // answer serves one connection. A client that goes away or talks nonsense
 // is its own problem.
 func answer(conn *net.UnixConn, handle func(Request) Response) {
-	if err := checkPeer(conn); err != nil {
+	if err := checkPeer(conn, mayControl); err != nil {
 		_ = writeLine(conn, Response{Error: err.Error()})
 		return
 	}

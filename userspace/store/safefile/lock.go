@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"denmap/userspace/account"
 )
 
 // ErrLocked is wrapped by Lock's error when another holder kept the lock
@@ -52,7 +54,7 @@ func Lock(ctx context.Context, path string, wait time.Duration, dirMode fs.FileM
 		return nil, fmt.Errorf("lock %q: %w", path, err)
 	}
 	dir, name := filepath.Dir(target), filepath.Base(target)
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+	if err := account.MkdirAll(dir, dirMode); err != nil {
 		return nil, fmt.Errorf("lock %q: %w", path, err)
 	}
 	lockPath := filepath.Join(dir, "."+name+".lock")
@@ -92,7 +94,7 @@ func tryLock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lockOpen(f, path); err != nil {
+	if err := errors.Join(account.HandOver(f), lockOpen(f, path)); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

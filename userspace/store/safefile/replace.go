@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"denmap/userspace/account"
 )
 
 // modeMask is what of a file's mode a replacement carries over.
@@ -85,10 +87,13 @@ func writeTemp(path string, data []byte, mode fs.FileMode, old fs.FileInfo) (err
 		}
 		err = errors.Join(err, os.Remove(path))
 	}()
-	if old != nil {
-		if err := keepOwner(t, old); err != nil {
-			return err
-		}
+	if old == nil {
+		err = account.HandOver(t)
+	} else {
+		err = keepOwner(t, old)
+	}
+	if err != nil {
+		return err
 	}
 	// After the owner: chown clears set-id bits.
 	if err := t.Chmod(mode); err != nil {
@@ -104,8 +109,9 @@ func writeTemp(path string, data []byte, mode fs.FileMode, old fs.FileInfo) (err
 	return t.Close()
 }
 
-// keepOwner gives t the owner and group of old. When they are the same
-// already nothing is asked for, so that an unprivileged owner can edit.
+// keepOwner gives t the owner and group of old. Without root's rights that
+// may be refused: who can write the directory may replace the file all the
+// same, and then owns it.
 func keepOwner(t *os.File, old fs.FileInfo) error {
 	now, err := t.Stat()
 	if err != nil {
@@ -116,7 +122,11 @@ func keepOwner(t *os.File, old fs.FileInfo) error {
 	if !ok1 || !ok2 || want.Uid == have.Uid && want.Gid == have.Gid {
 		return nil
 	}
-	return t.Chown(int(want.Uid), int(want.Gid))
+	err = t.Chown(int(want.Uid), int(want.Gid))
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return nil
+	}
+	return err
 }
 
 // syncDir makes a rename in dir survive a power cut. File systems that
