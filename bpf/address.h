@@ -69,13 +69,15 @@ static __always_inline __u64 hash_words(const __be32 w[4], __u64 salt)
 /* Under which prefix a source is scored: IPv4 alone; IPv6 by ipv6_prefix,
  * but alone where neighbours share a prefix for other reasons.
  */
-static __always_inline void source_key(struct prefix *key, const struct packet *p, __u32 ifindex)
+static __always_inline void source_key(struct prefix *out, const struct packet *p, __u32 ifindex)
 {
-	whole_address(key, p->src, ifindex);
-	if (!p->ipv6 || is_link_local(p->src) || is_nat64(p->src) ||
-	    bpf_map_lookup_elem(&onlink, key))
-		return;
-	shorten(key, ipv6_prefix);
+	struct prefix key; /* on the stack: see entry_of */
+
+	whole_address(&key, p->src, ifindex);
+	if (p->ipv6 && !is_link_local(p->src) && !is_nat64(p->src) &&
+	    !bpf_map_lookup_elem(&onlink, &key))
+		shorten(&key, ipv6_prefix);
+	*out = key;
 }
 
 #endif

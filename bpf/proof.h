@@ -39,7 +39,7 @@ __noinline int expect_proof(struct suspect *x)
 
 	if (!x)
 		return 0;
-	s = bpf_map_lookup_elem(&sources, &x->key);
+	s = entry_of(&sources, x);
 	if (!s || is_over(s, x->now)) {
 		has_visited(x, 1);
 		return 0;
@@ -67,7 +67,7 @@ static __always_inline int is_connected(int state)
 
 static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
 {
-	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
+	struct source *s = entry_of(&sources, x);
 	__u32 n;
 
 	u->probe.print = 0;
@@ -93,7 +93,7 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 		return 0;
 	x->now = boot_ns();
 	source_key(&x->key, &x->p, x->ifindex);
-	w = bpf_map_lookup_elem(&waiters, &x->key);
+	w = entry_of(&waiters, x);
 	if (!w)
 		return 0;
 	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));

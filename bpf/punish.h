@@ -87,11 +87,11 @@ static __always_inline void ban(const struct suspect *x, struct source *s)
 	    .grade = grade_of(s),
 	    .ifindex = x->ifindex,
 	};
-	struct prefix key;
+	struct prefix key = x->key;
 
-	ban_key(&key, x, s);
 	/* What still waits belongs to the scan that is punished now. */
-	bpf_map_delete_elem(&waiters, &x->key);
+	bpf_map_delete_elem(&waiters, &key);
+	ban_key(&key, x, s);
 	if (ban.grade == GRADE_PROVEN) {
 		ban.until = x->now + proven_ns(s);
 		if (!bpf_map_update_elem(&bans, &key, &ban, BPF_ANY)) {
@@ -161,13 +161,11 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 
 	if (!x)
 		return -1;
-	r = bpf_map_lookup_elem(&records, &x->key);
-	if (!r) {
-		bpf_map_update_elem(&records, &x->key, &blank_record, BPF_NOEXIST);
-		r = bpf_map_lookup_elem(&records, &x->key);
-		if (!r)
-			return -1;
-	}
+	r = entry_of(&records, x);
+	if (!r)
+		r = entry_made(&records, x, &blank_record);
+	if (!r)
+		return -1;
 	h = &r->headers[__sync_fetch_and_add(&r->count, 1) & (HEADERS - 1)];
 	h->time = x->now;
 	h->total = x->p.total < 0xffff ? x->p.total : 0xffff;

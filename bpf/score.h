@@ -54,6 +54,25 @@ __noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
 	return __sync_fetch_and_add(word, (__u64)points << TIME_BITS) >> TIME_BITS;
 }
 
+/* The source's entry in a table. Linux 6.1 takes a key from the stack, and
+ * refuses one in the struct that a function is handed.
+ */
+static __always_inline void *entry_of(void *table, const struct suspect *x)
+{
+	struct prefix key = x->key;
+
+	return bpf_map_lookup_elem(table, &key);
+}
+
+/* The same, made of blank if there is none. */
+static __always_inline void *entry_made(void *table, const struct suspect *x, const void *blank)
+{
+	struct prefix key = x->key;
+
+	bpf_map_update_elem(table, &key, blank, BPF_NOEXIST);
+	return bpf_map_lookup_elem(table, &key);
+}
+
 static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
 {
 	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
@@ -90,7 +109,7 @@ __noinline int is_repeated(struct suspect *x)
 
 	if (!x)
 		return 0;
-	s = bpf_map_lookup_elem(&sources, &x->key);
+	s = entry_of(&sources, x);
 	if (!s)
 		return is_noted(&x->key, x->probe.print, x->now);
 	return remembers(s, x->probe.print) && !is_over(s, x->now);
@@ -150,7 +169,7 @@ static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
  */
 static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
 {
-	struct source *s = bpf_map_lookup_elem(&sources, &x->key);
+	struct source *s = entry_of(&sources, x);
 	struct first_failure before = {};
 	__u64 first;
 
@@ -159,8 +178,7 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 		if (x->probe.points < (x->probe.kind == KIND_UDP ? udp_alert_score : alert_score) &&
 		    note_first(&x->key, &x->probe, x->now, &before) != FIRST_SECOND)
 			return NULL;
-		bpf_map_update_elem(&sources, &x->key, &blank_source, BPF_NOEXIST);
-		s = bpf_map_lookup_elem(&sources, &x->key);
+		s = entry_made(&sources, x, &blank_source);
 		if (!s) {
 			count(LOST_SOURCE);
 			return NULL;

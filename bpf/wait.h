@@ -64,16 +64,13 @@ static const struct waiting nobody_waits = {};
 
 static __always_inline struct waiting *waiting_of(const struct suspect *x)
 {
-	struct waiting *w = bpf_map_lookup_elem(&waiters, &x->key);
+	struct waiting *w = entry_of(&waiters, x);
 	__u32 *tick = answer_slot(&x->p);
 
 	set_mark(MARK_WAITERS);
 	if (tick)
 		*tick = ticks();
-	if (w)
-		return w;
-	bpf_map_update_elem(&waiters, &x->key, &nobody_waits, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&waiters, &x->key);
+	return w ? w : entry_made(&waiters, x, &nobody_waits);
 }
 
 static __always_inline void fill(struct unanswered *u, const struct suspect *x)
