@@ -42,10 +42,7 @@ func Open(o Options) (_ *Kernel, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("lift locked-memory limit: %w", err)
 	}
-	if err := mountBPFFS(filepath.Dir(o.Dir)); err != nil {
-		return nil, err
-	}
-	if err := removeLeftovers(o.Dir); err != nil {
+	if err := mountBPFFS(o.Dir); err != nil {
 		return nil, err
 	}
 	spec, err := bpf.LoadScan()
@@ -53,21 +50,14 @@ func Open(o Options) (_ *Kernel, err error) {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
 	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment)}
-	var maps map[string]*ebpf.Map
-	k.lock, err = lockDir(o.Dir)
-	switch {
-	case err == nil:
-		k.adopted = true
-		maps, err = openMaps(o.Dir, spec)
-	case errors.Is(err, fs.ErrNotExist):
-		maps, k.lock, err = createMaps(o.Dir, spec)
-	}
-	if err != nil {
-		if k.lock != nil {
-			k.lock.Close()
-		}
+	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err
 	}
+	maps, adopted, err := holdMaps(o.Dir, spec)
+	if err != nil {
+		return nil, errors.Join(err, k.lock.Close())
+	}
+	k.adopted = adopted
 	k.State = &State{dir: o.Dir, maps: maps}
 	if err := k.identify(); err != nil {
 		return nil, errors.Join(err, k.release())
@@ -182,6 +172,11 @@ func Remove(dir string) error {
 		return err
 	}
 	defer lock.Close()
+	if there, err := hasState(dir); err != nil {
+		return err
+	} else if !there {
+		return errors.Join(removePins(dir), ErrNotAttached)
+	}
 	pins, err := filepath.Glob(filepath.Join(dir, linksDir, "*"))
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)

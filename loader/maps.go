@@ -34,47 +34,59 @@ func shared(spec *ebpf.CollectionSpec) map[string]*ebpf.MapSpec {
 	return specs
 }
 
-// createMaps makes fresh maps and pins them below dir, which appears whole
-// or not at all. The returned lock is held.
-func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, lock *os.File, err error) {
+// holdMaps opens the maps pinned below dir, whose lock the caller holds, or
+// creates them. Errors: ErrLayout.
+func holdMaps(dir string, spec *ebpf.CollectionSpec) (maps map[string]*ebpf.Map, adopted bool, err error) {
+	if err := removeNew(dir); err != nil {
+		return nil, false, err
+	}
+	if adopted, err = hasState(dir); err != nil {
+		return nil, false, err
+	}
+	// An end that was cut short may have taken the links alone.
+	if err := os.Mkdir(filepath.Join(dir, linksDir), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, false, fmt.Errorf("create pins: %w", err)
+	}
+	if adopted {
+		maps, err = openMaps(dir, spec)
+		return maps, true, err
+	}
+	if maps, err = createMaps(dir, spec); err != nil {
+		return nil, false, errors.Join(err, removePins(dir))
+	}
+	return maps, false, nil
+}
+
+// createMaps makes fresh maps and pins them below dir, where they appear
+// together or not at all. On an error the caller removes what is there.
+func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, err error) {
 	maps := make(map[string]*ebpf.Map)
-	staging := fmt.Sprintf("%s-new-%d", dir, os.Getpid())
 	defer func() {
 		if err != nil {
 			closeMaps(maps)
-			if lock != nil {
-				err = errors.Join(err, removePins(staging), lock.Close())
-			}
 		}
 	}()
+	staging := filepath.Join(dir, newDir)
 	if err := os.Mkdir(staging, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("create pins: %w", err)
-	}
-	if lock, err = lockDir(staging); err != nil {
-		return nil, nil, err
-	}
-	for _, sub := range []string{mapsDir, linksDir} {
-		if err := os.Mkdir(filepath.Join(staging, sub), 0o700); err != nil {
-			return nil, lock, fmt.Errorf("create pins: %w", err)
-		}
+		return nil, fmt.Errorf("create pins: %w", err)
 	}
 	for name, ms := range shared(spec) {
 		m, err := ebpf.NewMap(ms)
 		if err != nil {
-			return nil, lock, fmt.Errorf("create map %q: %w", name, err)
+			return nil, fmt.Errorf("create map %q: %w", name, err)
 		}
 		maps[name] = m
-		if err := m.Pin(filepath.Join(staging, mapsDir, name)); err != nil {
-			return nil, lock, fmt.Errorf("pin map %q: %w", name, err)
+		if err := m.Pin(filepath.Join(staging, name)); err != nil {
+			return nil, fmt.Errorf("pin map %q: %w", name, err)
 		}
 	}
 	if err := writeIdentity(maps["metas"]); err != nil {
-		return nil, lock, err
+		return nil, err
 	}
-	if err := os.Rename(staging, dir); err != nil {
-		return nil, lock, fmt.Errorf("publish pins: %w", err)
+	if err := os.Rename(staging, filepath.Join(dir, mapsDir)); err != nil {
+		return nil, fmt.Errorf("publish pins: %w", err)
 	}
-	return maps, lock, nil
+	return maps, nil
 }
 
 func writeIdentity(metas *ebpf.Map) error {
@@ -110,6 +122,11 @@ func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, er
 	defer d.Close()
 	if err := checkOwner(d); err != nil {
 		return nil, err
+	}
+	if there, err := hasState(dir); err != nil {
+		return nil, err
+	} else if !there {
+		return nil, ErrNotAttached
 	}
 	for name, ms := range shared(spec) {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapsDir, name), nil)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"denmap/bpf"
 	"denmap/userspace/event"
 )
@@ -95,14 +97,90 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenClearsWhatAnAbortedStartLeft(t *testing.T) {
 	dir := bpfDir(t)
-	left := dir + "-new-1"
-	if err := os.MkdirAll(filepath.Join(left, mapsDir), 0o700); err != nil {
+	left := filepath.Join(dir, newDir)
+	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := OpenState(dir); !errors.Is(err, ErrNotAttached) {
+		t.Errorf("half a start: %v, want ErrNotAttached", err)
 	}
 	k := mustOpen(t, dir)
 	defer k.Close(false)
+	if k.Adopted() {
+		t.Error("half a start was adopted")
+	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("leftover is still there: %v", err)
+	}
+}
+
+// TestOpenAfterAbortedEnd starts where an end was cut off: between links
+// and maps, and between maps and the directory.
+func TestOpenAfterAbortedEnd(t *testing.T) {
+	dir := bpfDir(t)
+	for _, gone := range []string{linksDir, mapsDir} {
+		k := mustOpen(t, dir)
+		if err := k.Close(true); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, gone)); err != nil {
+			t.Fatal(err)
+		}
+		k = mustOpen(t, dir)
+		if k.Adopted() != (gone == linksDir) {
+			t.Errorf("without %s: adopted is %v", gone, k.Adopted())
+		}
+		if err := k.Close(false); err != nil {
+			t.Errorf("without %s: %v", gone, err)
+		}
+	}
+}
+
+// TestServiceDirectory is what the packaged service has: a directory made
+// for it, as a mount of its own, which it cannot remove.
+func TestServiceDirectory(t *testing.T) {
+	given := bpfDir(t)
+	if err := os.Mkdir(given, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "denmap")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(given, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, keep := range []bool{true, false} {
+		k := mustOpen(t, dir)
+		if k.Adopted() == keep {
+			t.Errorf("adopted is %v", k.Adopted())
+		}
+		if err := k.Close(keep); err != nil {
+			t.Fatal(err)
+		}
+		// Commands see it where the service's mount comes from.
+		if s, err := OpenState(given); keep && err != nil || !keep && !errors.Is(err, ErrNotAttached) {
+			t.Errorf("kept %v: %v", keep, err)
+		} else if err == nil {
+			s.Close()
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := Remove(dir); !errors.Is(err, ErrNotAttached) {
+		t.Errorf("remove nothing: %v, want ErrNotAttached", err)
+	}
+	if err := os.Chown(given, 64999, 64999); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir, Settings: defaults()}); err == nil || !strings.Contains(err.Error(), "belongs to user 64999") {
+		t.Errorf("somebody else's directory: %v", err)
 	}
 }
 

@@ -11,27 +11,49 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"denmap/userspace/account"
 )
 
+// Below the pin directory. The state exists as soon as mapsDir does.
 const (
 	mapsDir  = "maps"
 	linksDir = "links"
+	// newDir is where maps are made before they become mapsDir, and where
+	// they go to be removed: half of the state is never to be seen.
+	newDir = "new"
 )
 
-// mountBPFFS mounts a BPF file system at parent if none is there.
-func mountBPFFS(parent string) error {
+// mountBPFFS mounts a BPF file system above dir if there is none. The
+// packaged service finds dir ready, as a mount of its own.
+func mountBPFFS(dir string) error {
+	parent := filepath.Dir(dir)
 	var st unix.Statfs_t
-	err := unix.Statfs(parent, &st)
-	if err == nil && uint32(st.Type) == unix.BPF_FS_MAGIC {
-		return nil
+	for _, path := range []string{dir, parent} {
+		if err := unix.Statfs(path, &st); err == nil && uint32(st.Type) == unix.BPF_FS_MAGIC {
+			return nil
+		}
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("mount BPF file system: %q does not exist: is sysfs mounted?", parent)
 	}
 	if err := unix.Mount("bpf", parent, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
 		return fmt.Errorf("mount BPF file system at %q: %w", parent, err)
 	}
 	return nil
+}
+
+// holdDir locks dir, which it makes if it is missing.
+func holdDir(dir string) (*os.File, error) {
+	for {
+		lock, err := lockDir(dir)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return lock, err
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("create pins: %w", err)
+		}
+	}
 }
 
 // lockDir opens dir and takes its lock, which lives and dies with the
@@ -81,7 +103,7 @@ func checkOwner(dir *os.File) error {
 	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
 		return fmt.Errorf("stat %q: %w", dir.Name(), err)
 	}
-	if int(st.Uid) != os.Geteuid() && st.Uid != 0 {
+	if !account.Trusts(int(st.Uid)) {
 		return fmt.Errorf("open %q: it belongs to user %d, not to DenMap", dir.Name(), st.Uid)
 	}
 	if st.Mode&0o022 != 0 {
@@ -102,36 +124,50 @@ func isHeld(dir string) bool {
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// removePins unlinks everything below dir and dir itself. The kernel keeps
-// what is still referenced.
+// hasState reports whether maps are pinned below dir.
+func hasState(dir string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(dir, mapsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for pinned state: %w", err)
+	}
+	return true, nil
+}
+
+// removePins unlinks everything below dir, and dir itself if that is ours
+// to remove: the service's is not. The kernel keeps what is still
+// referenced. The caller holds the lock of dir.
 func removePins(dir string) error {
-	for _, sub := range []string{linksDir, mapsDir} {
-		if err := os.RemoveAll(filepath.Join(dir, sub)); err != nil {
-			return fmt.Errorf("remove pins: %w", err)
+	if err := os.RemoveAll(filepath.Join(dir, linksDir)); err != nil {
+		return fmt.Errorf("remove pins: %w", err)
+	}
+	if err := removeNew(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, mapsDir), filepath.Join(dir, newDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove pins: %w", err)
+	}
+	if err := removeNew(dir); err != nil {
+		return err
+	}
+	err := os.Remove(dir)
+	for _, mayStay := range []error{fs.ErrNotExist, fs.ErrPermission, unix.EBUSY, unix.EROFS} {
+		if errors.Is(err, mayStay) {
+			return nil
 		}
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return fmt.Errorf("remove pins: %w", err)
 	}
 	return nil
 }
 
-// removeLeftovers clears what a loader that died before its rename left.
-func removeLeftovers(dir string) error {
-	old, err := filepath.Glob(dir + "-new-*")
-	if err != nil {
-		return fmt.Errorf("find leftovers of %q: %w", dir, err)
-	}
-	for _, o := range old {
-		f, err := lockDir(o)
-		if err != nil {
-			continue // somebody is filling it, or it is not ours
-		}
-		err = removePins(o)
-		f.Close()
-		if err != nil {
-			return err
-		}
+// removeNew clears what a start or an end that was cut short left.
+func removeNew(dir string) error {
+	if err := os.RemoveAll(filepath.Join(dir, newDir)); err != nil {
+		return fmt.Errorf("remove pins: %w", err)
 	}
 	return nil
 }
