@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,8 @@ func attachCommand(env *environment) *cli.Command {
 		Usage:     "protect interfaces, in the foreground",
 		ArgsUsage: "[IFACE...]",
 		Description: "Without an argument, protects the interfaces of the configuration.\n" +
-			"Ctrl-C or SIGTERM ends the protection, SIGHUP reads the configuration again and reopens the log.",
+			"Ctrl-C or SIGTERM ends the protection, SIGHUP reads the configuration again and reopens the log.\n" +
+			"SIGUSR1 ends the daemon and leaves the protection in place, as --keep does for every end.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "mode", Usage: "use the XDP hook `MODE`: auto, native or generic", DefaultText: "auto"},
 			&cli.BoolFlag{Name: "monitor", Usage: "detect and report, but ban nobody"},
@@ -66,6 +68,8 @@ func attach(env *environment, c *cli.Context) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := handedOver(c.Context)
+	defer stop()
 
 	over, err := overridesOf(c)
 	if err != nil {
@@ -90,7 +94,7 @@ func attach(env *environment, c *cli.Context) error {
 	defer watching.close()
 	tidy := time.AfterFunc(settled, debug.FreeOSMemory)
 	defer tidy.Stop()
-	err = daemon.Run(c.Context, daemon.Options{
+	err = daemon.Run(ctx, daemon.Options{
 		Config:   cfg,
 		Load:     watching.loadConfig,
 		Named:    len(over.names) > 0,
@@ -110,6 +114,26 @@ func attach(env *environment, c *cli.Context) error {
 		Control:  c.String("control"),
 	})
 	return env.explainAttach(err)
+}
+
+// handedOver returns a context that ends at the signal with which the
+// supervisor ends a daemon that it will start again at once, as it does
+// for a restart and an upgrade.
+func handedOver(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		select {
+		case <-signals:
+			cancel(daemon.ErrHandOver)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
 }
 
 // settled is when lists and location data are loaded for certain. What

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -76,8 +77,8 @@ func (g *group) end(limit time.Duration) bool {
 
 // Run protects until ctx ends, or a request tells it to stop. An error
 // before everything is protected leaves the kernel as it was found.
-// Otherwise everything is detached at the end, unless Options.Keep; an
-// error of the kernel's events ends Run too, but keeps the kernel
+// Otherwise everything is detached at the end, unless Options.Keep or ctx
+// ends with the cause ErrHandOver; an error of the kernel's events ends Run too, but keeps the kernel
 // dropping.
 //
 // Errors: *NoInterfaceError, ErrNoInterfaces, those of Options.Open and of
@@ -98,7 +99,7 @@ func (d *daemon) loop(ctx context.Context) (keep bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return d.opts.Keep, nil
+			return d.opts.Keep || errors.Is(context.Cause(ctx), ErrHandOver), nil
 		case err := <-d.ringError:
 			return true, fmt.Errorf("follow the kernel's events: %w; the kernel goes on dropping", err)
 		case s := <-d.network:

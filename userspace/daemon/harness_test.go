@@ -44,7 +44,7 @@ type world struct {
 	config config.Config // what a reload reads
 	badly  error         // what it fails with
 
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan error
 }
 
@@ -118,7 +118,7 @@ func (w *world) configure(edit func(*config.Config)) {
 // run starts the daemon and returns when it is ready.
 func (w *world) run() {
 	w.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	w.cancel, w.done = cancel, make(chan error, 1)
 	go func() { w.done <- Run(ctx, w.opts) }()
 	w.t.Cleanup(func() {
@@ -137,7 +137,7 @@ func (w *world) run() {
 // stop ends the daemon and returns Run's error.
 func (w *world) stop() error {
 	w.t.Helper()
-	w.cancel()
+	w.cancel(nil)
 	return w.ended()
 }
 

@@ -254,6 +254,9 @@ var (
 	// ErrNoInterface is wrapped by Kernel.Attach's error for an interface
 	// that does not exist.
 	ErrNoInterface = errors.New("no such interface")
+	// ErrHandOver is the cause of a Run's context that ends because the
+	// next daemon takes over: programs and bans stay in force.
+	ErrHandOver = errors.New("the next daemon takes over")
 )
 
 func (o Options) withDefaults() Options {

@@ -55,18 +55,28 @@ func TestLastWords(t *testing.T) {
 }
 
 func TestKeep(t *testing.T) {
-	w := newWorld(t, "eth0")
-	w.opts.Keep = true
-	w.run()
-	if err := w.stop(); err != nil {
-		t.Error(err)
-	}
-	if !w.kernel.kept || w.kernel.names() != "eth0" {
-		t.Errorf("kept %v, attached %q", w.kernel.kept, w.kernel.names())
-	}
-	w.says("eth0 stays protected without a daemon")
-	if strings.Contains(w.rawLog(), "detached") {
-		t.Error("a detached event although nothing is detached")
+	for name, stop := range map[string]func(*world) error{
+		"configured": func(w *world) error { return w.stop() },
+		"handed over": func(w *world) error {
+			w.cancel(ErrHandOver)
+			return w.ended()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "eth0")
+			w.opts.Keep = name == "configured"
+			w.run()
+			if err := stop(w); err != nil {
+				t.Error(err)
+			}
+			if !w.kernel.kept || w.kernel.names() != "eth0" {
+				t.Errorf("kept %v, attached %q", w.kernel.kept, w.kernel.names())
+			}
+			w.says("eth0 stays protected without a daemon")
+			if strings.Contains(w.rawLog(), "detached") {
+				t.Error("a detached event although nothing is detached")
+			}
+		})
 	}
 }
 
