@@ -52,6 +52,7 @@ func newApp(env *environment) *cli.App {
 			completionCommand(env),
 			versionCommand(env),
 			completeCommand(env),
+			manualCommand(env),
 		},
 		// Help and its options are help.go's: the library's are package
 		// variables that every app in the process changes.

@@ -55,23 +55,32 @@ func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
 
 func writeFlags(w io.Writer, flags []cli.Flag) {
 	for _, f := range flags {
-		doc, ok := f.(cli.DocGenerationFlag)
-		if !ok || hidden(f) {
-			continue
+		if names, usage, ok := describeFlag(f); ok {
+			fmt.Fprintf(w, "  %s\t%s\n", names, usage)
 		}
-		var names []string
-		for _, name := range f.Names() {
-			names = append(names, dashed(name))
-		}
-		placeholder, usage := unquote(doc.GetUsage())
-		if doc.TakesValue() {
-			names[len(names)-1] += " " + placeholder
-		}
-		if vars := doc.GetEnvVars(); len(vars) > 0 {
-			usage += " (or $" + strings.Join(vars, ", $") + ")"
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", strings.Join(names, ", "), usage)
 	}
+}
+
+// describeFlag returns how an option is written and what it does; ok is
+// false for one that is not for people.
+func describeFlag(f cli.Flag) (names, usage string, ok bool) {
+	doc, ok := f.(cli.DocGenerationFlag)
+	if !ok || hidden(f) {
+		return "", "", false
+	}
+	var all []string
+	for _, name := range f.Names() {
+		all = append(all, dashed(name))
+	}
+	placeholder, usage := unquote(doc.GetUsage())
+	names = strings.Join(all, ", ")
+	if doc.TakesValue() {
+		names += " " + placeholder
+	}
+	if vars := doc.GetEnvVars(); len(vars) > 0 {
+		usage += " (or $" + strings.Join(vars, ", $") + ")"
+	}
+	return names, usage, true
 }
 
 // unquote takes the name of the value out of a usage text, where it stands
