@@ -285,6 +285,12 @@ static __always_inline __u64 boot_ns(void)
 	return test_clock ? test_now : bpf_ktime_get_boot_ns();
 }
 
+/* Of struct gate: a host that slept was not without its daemon. */
+static __always_inline __u32 awake(void)
+{
+	return (test_clock ? test_now : bpf_ktime_get_coarse_ns()) >> DEAD_MAN_SHIFT;
+}
+
 #define RECHECK_TICKS 64 /* 64 ms to 0.64 s */
 
 /* Cheap, of unknown rate (100 to 1000 Hz): only good for "a while ago". */

@@ -49,6 +49,8 @@ static __always_inline enum reason check_address(struct suspect *x)
 		return PASS_PAUSED;
 	if (gate->pause_until && boot_ns() < gate->pause_until)
 		return PASS_PAUSED;
+	if (gate->pass_after && awake() >= gate->pass_after)
+		return PASS_PAUSED;
 	if (gate->allow_addrs | gate->allow_nets)
 		allowed = allow_flags(&x->p);
 	if (allowed) {

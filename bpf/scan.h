@@ -17,6 +17,7 @@ enum layout {
 	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
 	DEFAULT_SOURCES = 1 << 15,
 	DEFAULT_RECORDS = 1 << 11, /* sources whose packet headers are kept */
+	DEAD_MAN_SHIFT = 28,	   /* 0.27 s: its time fits in 32 bits */
 	WAITING_SOURCES = 1 << 12, /* sources with probes whose outcome is open */
 	WAITING_SLOTS = 16,	   /* such probes of one source */
 	PUBLISHED_PORTS = 1 << 14,
@@ -262,7 +263,10 @@ struct gate {
 	__u32 deny_addrs;
 	__u32 deny_nets;
 	__u32 nat; /* addresses are translated here: packets for other hosts find no socket */
-	__u32 pad;
+	/* From when on everything passes unless the daemon moves it ahead: its
+	 * dead man's switch. Time awake, in DEAD_MAN_SHIFT units; 0: none.
+	 */
+	__u32 pass_after;
 	__u64 pause_until; /* boot time, ns; 0: not paused */
 };
 

@@ -77,7 +77,7 @@ type ScanGate struct {
 	DenyAddrs  uint32
 	DenyNets   uint32
 	Nat        uint32
-	Pad        uint32
+	PassAfter  uint32
 	PauseUntil uint64
 }
 
@@ -117,6 +117,7 @@ const (
 	ScanLayoutFILTER_SLOTS    ScanLayout = 131072
 	ScanLayoutDEFAULT_SOURCES ScanLayout = 32768
 	ScanLayoutDEFAULT_RECORDS ScanLayout = 2048
+	ScanLayoutDEAD_MAN_SHIFT  ScanLayout = 28
 	ScanLayoutWAITING_SOURCES ScanLayout = 4096
 	ScanLayoutWAITING_SLOTS   ScanLayout = 16
 	ScanLayoutPUBLISHED_PORTS ScanLayout = 16384

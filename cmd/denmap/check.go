@@ -53,7 +53,7 @@ func checkCommand(env *environment) *cli.Command {
 
 // fact is one thing known of a source.
 type fact struct {
-	Check string `json:"check"` // paused, allow, deny, ban, protected, score or not-attached
+	Check string `json:"check"` // paused, silent, allow, deny, ban, protected, score or not-attached
 	Drop  bool   `json:"-"`
 	// Passive facts are told, but do not decide.
 	Passive bool   `json:"-"`

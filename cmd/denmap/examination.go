@@ -48,6 +48,13 @@ func (x *examination) lookPaused() error {
 	if !until.IsZero() {
 		x.add(fact{Check: "paused", Text: "paused until " + x.env.clock(until), Until: stamp(until)})
 	}
+	silent, err := x.state.Silent()
+	if err != nil {
+		return err
+	}
+	if silent {
+		x.add(fact{Check: "silent", Text: "the daemon is silent for longer than dead_man allows, so every packet does"})
+	}
 	return nil
 }
 

@@ -39,7 +39,7 @@ func healthCommand(env *environment) *cli.Command {
 		Usage: "say in one line and an exit code whether protection works, for monitoring systems",
 		Description: "Exit codes: 0 all is well, 1 warning (no daemon, paused, events lost, a log, list or\n" +
 			"configuration that is refused, a table nearly full),\n" +
-			"2 critical (an interface is not protected, or nothing is), 3 unknown.",
+			"2 critical (an interface is not protected, or nothing is; dead_man lets all pass), 3 unknown.",
 		Flags: []cli.Flag{controlFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
@@ -115,6 +115,13 @@ func (h *healthReport) examine(env *environment, c *cli.Context) error {
 		h.examineDaemon(env, c)
 	} else {
 		h.add(warning, "the daemon is not running: the kernel protects, nothing is logged")
+	}
+	silent, err := state.Silent()
+	if err != nil {
+		return err
+	}
+	if silent {
+		h.add(critical, "the daemon is silent for longer than dead_man allows: every packet passes")
 	}
 	paused, err := state.Paused()
 	if err != nil {

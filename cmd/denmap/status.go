@@ -59,6 +59,7 @@ type statusReport struct {
 	Attached    bool              `json:"attached"`
 	Daemon      bool              `json:"daemon"` // false: the kernel acts on its own
 	PausedUntil time.Time         `json:"paused_until,omitzero"`
+	Silent      bool              `json:"silent"` // the dead man's switch has let go: every packet passes
 	Interfaces  []interfaceStatus `json:"interfaces"`
 	Rules       *ruleStatus       `json:"rules,omitempty"`
 	Counters    []counterStatus   `json:"counters"`
@@ -111,6 +112,9 @@ func (r *statusReport) read(state *loader.State) error {
 		return err
 	}
 	r.PausedUntil = stamp(paused)
+	if r.Silent, err = state.Silent(); err != nil {
+		return err
+	}
 	protections, err := state.Protections()
 	if err != nil {
 		return err
@@ -170,6 +174,9 @@ func (r *statusReport) text(env *environment) string {
 		running = "not running: the kernel protects on its own, nothing is logged"
 	}
 	fmt.Fprintf(&text, "daemon: %s\n", running)
+	if r.Silent {
+		text.WriteString("dead man: the daemon is silent, every packet passes\n")
+	}
 	if !r.PausedUntil.IsZero() {
 		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
 	}

@@ -85,6 +85,7 @@ type Config struct {
 	Metrics    Metrics
 	History    History
 	StateDir   string
+	DeadMan    time.Duration // silence of the daemon after which all packets pass; 0: never
 }
 
 // Detect holds the thresholds of the kernel program.

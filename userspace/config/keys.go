@@ -127,5 +127,8 @@ func table() []key {
 
 		{"state_dir", one[string]{absolutePath(), func(c *Config) *string { return &c.StateDir }},
 			"Directory of the history and of what outlives a reboot."},
+
+		{"dead_man", one[time.Duration]{orNever(duration(10*time.Second, 30*units.Day)), func(c *Config) *time.Duration { return &c.DeadMan }},
+			"Let every packet pass when the daemon has been silent for this long: a daemon that is killed or hangs then never locks anybody out, but protects nobody either."},
 	}
 }

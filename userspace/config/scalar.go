@@ -138,6 +138,19 @@ func duration(lowest, highest time.Duration) scalar[time.Duration] {
 	}
 }
 
+// orNever is s with 0s for something that is not to happen.
+func orNever(s scalar[time.Duration]) scalar[time.Duration] {
+	parse := s.parse
+	s.wanted += ", or 0s for never"
+	s.parse = func(v string) (time.Duration, bool) {
+		if v == "0s" {
+			return 0, true
+		}
+		return parse(v)
+	}
+	return s
+}
+
 func size(lowest, highest int64) scalar[int64] {
 	return scalar[int64]{
 		kind: "size", tag: strTag, format: units.FormatSize,

@@ -119,6 +119,9 @@ func (d *daemon) loop(ctx context.Context) (keep bool, err error) {
 // tick does what is to be done every second, whatever happens.
 func (d *daemon) tick(now time.Time) {
 	d.opts.Service.Alive()
+	if d.opts.Config.DeadMan > 0 {
+		d.beat()
+	}
 	d.guard.check()
 	if d.host != nil {
 		d.setHost(*d.host)

@@ -128,6 +128,7 @@ type fakeKernel struct {
 	badConfig error
 	lists     map[lists.Kind][]lists.Entry
 	facts     Host
+	beats     []time.Duration
 	bans      map[banKey]event.Ban
 	lost      map[string]uint64
 	fills     []Fill
@@ -252,6 +253,13 @@ func (k *fakeKernel) list(kind lists.Kind) string {
 		out = append(out, e.Prefix.String())
 	}
 	return strings.Join(out, " ")
+}
+
+func (k *fakeKernel) Heartbeat(silence time.Duration) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.beats = append(k.beats, silence)
+	return nil
 }
 
 func (k *fakeKernel) SetHost(h Host) error {

@@ -56,6 +56,16 @@ func (d *daemon) adapt(s netstate.Snapshot) {
 	d.out.people.setOnLink(s.OnLink)
 }
 
+// beat tells the kernel that the daemon lives, if that is asked for. It is
+// called from the main loop, so that one that hangs counts as silent.
+func (d *daemon) beat() {
+	if err := d.kernel.Heartbeat(d.opts.Config.DeadMan); err != nil {
+		d.tell.trouble("dead man", "tell the kernel that the daemon lives: "+err.Error()+"; trying again")
+		return
+	}
+	d.tell.fine("dead man", "the kernel hears the daemon again")
+}
+
 // setHost brings the kernel up to date; what fails is tried again.
 func (d *daemon) setHost(h Host) {
 	if err := d.kernel.SetHost(h); err != nil {

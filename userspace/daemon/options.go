@@ -113,6 +113,9 @@ type Kernel interface {
 	// SyncList makes a list hold exactly these entries.
 	SyncList(kind lists.Kind, entries []lists.Entry, progress func(done, total int)) error
 	SetHost(Host) error
+	// Heartbeat says that the daemon is alive: after so long a silence the
+	// kernel lets everything pass. Zero: it never does.
+	Heartbeat(silence time.Duration) error
 
 	// Bans returns the bans in force, Ban the one of exactly this source.
 	Bans() ([]event.Ban, error)

@@ -55,6 +55,7 @@ func (d *daemon) reload() {
 		d.tell.say("warning: reload: no interface is configured: nothing is protected")
 	}
 	d.opts.Config = c
+	d.beat()
 	d.guard.configure(c)
 	// logrotate compresses the old file as soon as the reload is done.
 	status := d.guard.status()

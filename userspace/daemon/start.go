@@ -95,6 +95,10 @@ func (d *daemon) fill(h Host) error {
 	if err := d.kernel.SetHost(h); err != nil {
 		return fmt.Errorf("tell the kernel the host's addresses: %w", err)
 	}
+	// Also where there is none: an earlier daemon may have set it.
+	if err := d.kernel.Heartbeat(d.opts.Config.DeadMan); err != nil {
+		return fmt.Errorf("set the dead man's switch: %w", err)
+	}
 	// Losses from before are no news.
 	counts, err := d.kernel.LostEvents()
 	if err != nil {
