@@ -3,11 +3,12 @@
 CLANG ?= clang-19
 CLANG_FORMAT ?= clang-format-19
 STATICCHECK = v0.8.2
+FUZZ_EXECS ?= 1000000
 PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.version=$(VERSION)
 
-.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check bench eval refresh-geo install clean
+.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +42,9 @@ test-lab: ## real scanners in network namespaces; root
 
 check: lint check-generated test test-bpf test-lab ## all tests; root
 	sh testenv/vuln/check.sh --offline-ok
+
+fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root
+	go run ./testenv/cmd/fuzz -execs $(FUZZ_EXECS)
 
 bench: ## cost of each path as a ratio to a bare drop; root
 	go run ./testenv/cmd/bench -json build/bench.json

@@ -96,7 +96,7 @@ func detectionFrom(e *bpf.ScanEvent, now clock) event.Detection {
 		SourcePort:  netToHost(e.Sport),
 	}
 	d.Tool, d.Confidence = toolOf(e.Tools)
-	known := min(int(e.Distinct), len(e.Ports))
+	known := int(min(e.Distinct, uint32(len(e.Ports))))
 	for _, p := range e.Ports[:known] {
 		d.Ports = append(d.Ports, netToHost(p))
 	}

@@ -234,7 +234,7 @@ func (e *fakeEvidence) Capture(ctx context.Context, p netip.Prefix, w io.Writer)
 // bench is a page with fakes behind it.
 type bench struct {
 	*Server
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	clock    *clock
 	kernel   *fakeKernel
@@ -255,7 +255,7 @@ type bench struct {
 }
 
 // newBench serves a page. change may alter the options first.
-func newBench(t *testing.T, change ...func(*bench, *Options)) *bench {
+func newBench(t testing.TB, change ...func(*bench, *Options)) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, dir: t.TempDir(), clock: &clock{}, kernel: &fakeKernel{}, history: &fakeHistory{}, evidence: &fakeEvidence{},
@@ -394,7 +394,7 @@ func (b *bench) signIn() *client {
 // reply is an answer that was read.
 type reply struct {
 	*http.Response
-	t      *testing.T
+	t      testing.TB
 	status int
 	body   string
 }

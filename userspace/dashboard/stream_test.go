@@ -17,7 +17,7 @@ import (
 
 // follower reads a stream.
 type follower struct {
-	t      *testing.T
+	t      testing.TB
 	resp   *http.Response
 	events chan [2]string // name and data; closed at the end
 }

@@ -265,14 +265,3 @@ func TestDamagedCaptures(t *testing.T) {
 		t.Errorf("missing file: %v", err)
 	}
 }
-
-func FuzzRun(f *testing.F) {
-	for _, name := range []string{"\xd4\xc3\xb2\xa1", "\x0a\x0d\x0d\x0a", "\x1f\x8b"} {
-		f.Add([]byte(name))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := Run(file(t, data), &fakeProgram{}, Options{}); err != nil && !errors.Is(err, ErrDamaged) {
-			t.Fatal(err)
-		}
-	})
-}
