@@ -102,7 +102,7 @@ func newBans(env *environment, c *cli.Context, cfg config.Config, state *loader.
 // and says which ones the allow list takes the effect from.
 func (e *environment) admit(c *cli.Context, cfg config.Config, state *loader.State, bans []event.Ban) error {
 	if !c.Bool("force") {
-		precious, err := e.precious(state)
+		precious, err := e.vital(state)
 		if err != nil {
 			return err
 		}

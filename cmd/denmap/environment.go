@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"time"
 
@@ -33,6 +34,8 @@ type environment struct {
 
 	// Network looks at the host's interfaces and addresses.
 	Network func() (netstate.Snapshot, error)
+	// Caller returns where the session that the command runs in comes from.
+	Caller func() []netip.Addr
 }
 
 // hostEnvironment is that of the real process.
@@ -51,6 +54,7 @@ func hostEnvironment() *environment {
 		Hints:      terminal,
 		Root:       os.Geteuid() == 0,
 		Network:    netstate.Read,
+		Caller:     func() []netip.Addr { return netstate.Reader{}.Caller(os.Getpid()) },
 	}
 }
 

@@ -61,6 +61,7 @@ func newConsole(t *testing.T) *console {
 		Root:       true,
 		Hints:      true,
 		Network:    testHost,
+		Caller:     func() []netip.Addr { return nil },
 	}}
 	c.configure("")
 	return c

@@ -53,7 +53,7 @@ func listsAddCommand(env *environment) *cli.Command {
 			opts := lists.AddOptions{Now: env.Now(), Force: c.Bool("force")}
 			var precious preciousAddrs
 			if kind == lists.Deny && !opts.Force {
-				if precious, err = env.precious(state); err != nil {
+				if precious, err = env.vital(state); err != nil {
 					return err
 				}
 				opts.Protected = precious.prefixes()

@@ -49,7 +49,7 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 	if state != nil {
 		defer state.Close()
 	}
-	precious, err := env.precious(state)
+	precious, err := env.vital(state)
 	if err != nil {
 		return err
 	}

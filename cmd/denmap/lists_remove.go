@@ -15,6 +15,7 @@ func listsRemoveCommand(env *environment) *cli.Command {
 		Name:      "remove",
 		Usage:     "remove addresses and networks from a list, all or none",
 		ArgsUsage: listUsage + " ADDR...",
+		Flags:     []cli.Flag{forceFlag()},
 		Action: func(c *cli.Context) error {
 			kind, args, err := listArgument(c, "an address or a network")
 			if err != nil {
@@ -36,6 +37,11 @@ func listsRemoveCommand(env *environment) *cli.Command {
 				defer state.Close()
 			}
 			path := listPath(cfg, kind)
+			if kind == lists.Allow && !c.Bool("force") {
+				if err := env.refuseUncover(cfg, state, addrs); err != nil {
+					return err
+				}
+			}
 			result, err := lists.Remove(background(c), path, kind, addrs)
 			var missing *lists.NotListedError
 			if errors.As(err, &missing) && missing.Covering.IsValid() {

@@ -4,7 +4,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"denmap/loader"
 	"denmap/userspace/lists"
@@ -40,6 +42,14 @@ func (e *environment) precious(state *loader.State) (preciousAddrs, error) {
 	return p, nil
 }
 
+// vital is precious together with where this very command is called from:
+// a session that neither logind nor utmp may know of.
+func (e *environment) vital(state *loader.State) (preciousAddrs, error) {
+	p, err := e.precious(state)
+	p.add("where your session comes from", e.Caller())
+	return p, err
+}
+
 func (p preciousAddrs) add(what string, addrs []netip.Addr) {
 	for _, a := range addrs {
 		a = a.WithZone("")
@@ -57,9 +67,13 @@ func (p preciousAddrs) prefixes() []netip.Prefix {
 	return out
 }
 
+func (p preciousAddrs) sorted() []netip.Addr {
+	return slices.SortedFunc(maps.Keys(p.what), netip.Addr.Compare)
+}
+
 // touched returns a precious address that lies in prefix.
 func (p preciousAddrs) touched(prefix netip.Prefix) (netip.Addr, bool) {
-	for a := range p.what {
+	for _, a := range p.sorted() {
 		if prefix.Contains(a) {
 			return a, true
 		}
@@ -77,5 +91,5 @@ func (p preciousAddrs) refuse(verb string, prefix, touched netip.Prefix) error {
 	if prefix != touched {
 		err = fmt.Errorf("%s %q: it contains %s, %s", verb, lists.FormatPrefix(prefix), touched.Addr(), what)
 	}
-	return fmt.Errorf("%w; --force does it all the same", err)
+	return forceable(err)
 }

@@ -22,6 +22,7 @@ type Reader struct {
 	Upstream    string // the file read where ResolvConf names systemd's stub; default /run/systemd/resolve/resolv.conf
 	SessionsDir string // default /run/systemd/sessions
 	Utmp        string // default /run/utmp
+	Proc        string // default /proc; for Caller
 
 	// Alive reports whether a process exists; by default the kernel is
 	// asked.
