@@ -111,17 +111,19 @@ static __always_inline int is_os_probe(const struct segment *s)
 	return s->stamp_is_odd || (s->options == OPTIONS_NMAP_ECN && s->window == 3);
 }
 
-/* A scanner without a rule of exact_scanner's kind. */
+/* A scanner without a rule of exact_scanner's kind. IPv6 has no id to go by. */
 static __always_inline enum scan_tool raw_family(const struct packet *p, const struct segment *s)
 {
-	if (s->header != sizeof(struct tcphdr) || p->ipv6)
+	if (s->header != sizeof(struct tcphdr))
 		return TOOL_RAW;
-	if (s->seq == bpf_ntohl(p->dst[3]))
+	if (!p->ipv6 && s->seq == bpf_ntohl(p->dst[3]))
 		return TOOL_MIRAI;
 	if (s->window == 1480)
 		return TOOL_NPING;
-	if (s->window == 8192 && p->id == 1 && !s->seq)
+	if (s->window == 8192 && (p->ipv6 || p->id == 1) && !s->seq)
 		return TOOL_SCAPY;
+	if (s->window == 1024 && p->ipv6 && p->ttl > 64)
+		return TOOL_MASSCAN;
 	return TOOL_RAW;
 }
 
@@ -174,12 +176,15 @@ static __always_inline void classify_syn(struct guess *g, const struct packet *p
 	g->tool = tool;
 }
 
-/* nmap and hping3 keep the header of their SYN probes in other scans. nmap's
- * ACK and Maimon probes have sequence number 0, which tells them from peers
- * that happen to offer the same window.
+/* nmap and hping3 keep the header of their SYN probes in other scans, nmap
+ * with its option where the flags hold a SYN. nmap's ACK and Maimon probes
+ * have sequence number 0, which tells them from peers that happen to offer
+ * the same window.
  */
 static __always_inline enum scan_tool bare_tool(const struct packet *p, const struct segment *s)
 {
+	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1024)
+		return p->df && !p->ipv6 ? TOOL_UNKNOWN : TOOL_NMAP;
 	if (s->header != sizeof(struct tcphdr) || (p->df && !p->ipv6))
 		return TOOL_UNKNOWN;
 	if (s->window == 1024 && (!(s->flags & ACK) || !s->seq))
@@ -291,13 +296,15 @@ static const struct guess protocol_probe = {
 };
 
 /* A cut-off TCP header: the kernel would reassemble it, a filter could not
- * read it. Or a chain of extension headers without an end.
+ * read it; RFC 1858 3 has it dropped. Or a chain of extension headers
+ * without an end.
  */
 static const struct guess cut_off = {
     .suspicion = IS_PROBE,
     .kind = KIND_FRAGMENT,
     .points = 2,
     .tool = TOOL_RAW,
+    .crafted = 1,
 };
 
 /* options: where the TCP options begin. */

@@ -172,15 +172,17 @@ static __always_inline int is_traceroute(const struct suspect *x)
 	return port >= 33434 && port <= 33534 && x->p.ttl <= 30;
 }
 
-/* What fails because the host itself once spoke to the sender. Peers of
+/* What fails because the host itself once spoke to the sender. An answer
+ * says something; nmap asks most ports with an empty datagram. Peers of
  * connections that the host has lost send ACKs and FINs to the ports it
  * used; a scanner's header gives itself away.
  */
 static __always_inline int is_answer(const struct suspect *x)
 {
 	if (x->p.protocol == IPPROTO_UDP)
-		return is_traceroute(x) || is_dns_answer(&x->s) ||
-		       (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport));
+		return is_traceroute(x) ||
+		       (x->s.payload && (is_dns_answer(&x->s) ||
+					 (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport))));
 	return x->g.suspicion == NEEDS_ANY && x->g.tool != TOOL_NMAP && is_ephemeral(x->s.dport);
 }
 

@@ -251,7 +251,7 @@ static __always_inline enum reason look_at_others(struct cursor *c, struct suspe
 		x->g = sctp_probe;
 		return PASS_COUNTED;
 	}
-	if (is_tunnel(x->p.protocol))
+	if (!x->p.unfinished && is_tunnel(x->p.protocol))
 		return PASS_TUNNEL;
 	x->g = x->p.unfinished ? cut_off : protocol_probe;
 	return PASS_COUNTED;

@@ -6,9 +6,6 @@ package loader
 // is one branch of the model; setting it to false asks for the design. One
 // that the program no longer needs goes away, with its branch.
 var departs = struct {
-	// An IPv6 chain whose 17th header is AH counts as a tunnel, not as a
-	// chain without an end.
-	endlessAH bool
 	// nmap -O's datagram and its segments to one port of one address are a
 	// sweep.
 	sweepAnyProtocol bool
@@ -33,4 +30,4 @@ var departs = struct {
 	// A first failure of 1 point on file is not added to a source that
 	// enters with as many points as the alert score.
 	filterBypassed bool
-}{true, true, true, true, true, true, true, true, true, true, true}
+}{true, true, true, true, true, true, true, true, true, true}

@@ -68,7 +68,7 @@ func classify(v *view) (g guess, reason string) {
 		}
 		return guess{question: isOurs, kind: event.SCTP, points: 1}, ""
 	}
-	if v.endless && !(departs.endlessAH && v.protocol == 51) {
+	if v.endless {
 		return cutOff(), ""
 	}
 	switch v.protocol {
@@ -79,7 +79,7 @@ func classify(v *view) (g guess, reason string) {
 }
 
 func cutOff() guess {
-	return guess{question: settled, kind: event.Fragment, points: 2, tool: event.ToolRaw}
+	return guess{question: settled, kind: event.Fragment, points: 2, tool: event.ToolRaw, crafted: true}
 }
 
 func illegal(v *view, kind event.Kind) guess {
@@ -121,9 +121,12 @@ func classifyTCP(v *view) guess {
 // isOSProbe: R4.
 func (v *view) isOSProbe() bool { return v.oddStamp || v.kinds == nmapECN && v.window == 3 }
 
-// bareTool: the header that nmap and hping3 give to scans without SYN.
+// bareTool: the header that nmap and hping3 give to scans that are no SYN
+// scans.
 func bareTool(v *view) event.Tool {
 	switch {
+	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1024 && (!v.df || v.v6):
+		return event.ToolNmap
 	case v.header != 20 || v.df && !v.v6:
 		return event.ToolUnknown
 	case v.window == 1024 && (v.flags&packet.ACK == 0 || v.seq == 0):
@@ -193,9 +196,7 @@ func rawSYN(v *view) (event.Tool, bool) {
 	case !v.v6 && v.window == 65535 && !v.df && v.ttl <= 64 &&
 		(v.kinds == zmapWindows || v.kinds == zmapLinux || v.kinds == zmapBSD || v.kinds == mssOnly):
 		return event.ToolZmap, true
-	case bare && v.v6:
-		return event.ToolRaw, true
-	case bare && !v.df:
+	case bare && (v.v6 || !v.df):
 		return v.bareFamily(), true
 	case v.ack != 0, v.payload > 0 && !v.hasTFO():
 		return event.ToolRaw, true
@@ -206,12 +207,14 @@ func rawSYN(v *view) (event.Tool, bool) {
 func (v *view) bareFamily() event.Tool {
 	dst := v.dst.As16()
 	switch {
-	case v.seq == be.Uint32(dst[12:]):
+	case !v.v6 && v.seq == be.Uint32(dst[12:]):
 		return event.ToolMirai
 	case v.window == 1480:
 		return event.ToolNping
-	case v.window == 8192 && v.id == 1 && v.seq == 0:
+	case v.window == 8192 && (v.v6 || v.id == 1) && v.seq == 0:
 		return event.ToolScapy
+	case v.v6 && v.window == 1024 && v.ttl > 64:
+		return event.ToolMasscan
 	}
 	return event.ToolRaw
 }

@@ -256,7 +256,7 @@ func (m *model) isAnswer(v *view, g guess) bool {
 	if v.protocol == protoUDP {
 		traced := v.dport >= 33434 && v.dport <= 33534 && v.ttl <= 30
 		resolved := v.sport == 53 && v.dport >= 1024
-		return traced || resolved || ephemeral && isUDPService(v.sport)
+		return traced || v.payload > 0 && (resolved || ephemeral && isUDPService(v.sport))
 	}
 	return ephemeral && g.question == isWanted && g.tool != event.ToolNmap
 }

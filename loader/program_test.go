@@ -67,7 +67,9 @@ func TestVerdicts(t *testing.T) {
 		{"ICMP unreachable", data.IP(1, []byte{3, 4, 0, 0, 0, 0, 0, 0}), "pass essential"},
 		{"neighbour solicitation", packet.Connect(scanner6, host6, 80).IP(58, []byte{135, 0, 0, 0}), "pass essential"},
 		{"later fragment", later.Bytes(), "pass later-fragment"},
-		{"first fragment of 8 bytes", tiny.IP(6, tiny.Bytes()[34:42]), "pass counted"},
+		{"first fragment of 8 bytes", tiny.IP(6, tiny.Bytes()[34:42]), "drop crafted"},
+		{"SYN behind 17 extension headers", endless(60).Bytes(), "drop crafted"},
+		{"SYN behind 17 extension headers, the last AH", endless(51).Bytes(), "drop crafted"},
 		{"to a group address", group.Bytes(), "pass not-unicast"},
 		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "pass open"},
 		{"nmap SYN to an open port", packet.Nmap(scanner4, host4, open).Bytes(), "drop crafted"},
@@ -97,6 +99,16 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
 		}
 	}
+}
+
+// endless is a SYN behind one extension header more than is walked.
+func endless(last byte) packet.TCP {
+	p := packet.Connect(scanner6, host6, 80)
+	for range 16 {
+		p.Extensions = append(p.Extensions, packet.Extension{Number: 60, Body: []byte{0, 1, 4, 0, 0, 0, 0}})
+	}
+	p.Extensions = append(p.Extensions, packet.Extension{Number: last, Body: []byte{0, 1, 4, 0, 0, 0, 0}})
+	return p
 }
 
 func TestRawIPLink(t *testing.T) {
@@ -196,22 +208,6 @@ func checkEvents(t *testing.T, got []event.Detection, src netip.Addr, kind event
 	}
 	if left := got[1].BanUntil.Sub(got[1].Time); left != 10*time.Minute {
 		t.Errorf("banned for %v", left)
-	}
-}
-
-func TestToolsOfOneFamily(t *testing.T) {
-	for _, row := range []struct {
-		tool  event.Tool
-		build func(src, dst netip.Addr, port uint16) packet.TCP
-	}{{event.ToolMasscan, packet.Masscan}, {event.ToolZmap, packet.Zmap2}} {
-		r := newRig(t, enforcing())
-		for port := range uint16(4) {
-			r.run(row.build(scanner4, host4, 2000+port).Bytes())
-		}
-		got := r.drain()
-		if len(got) != 2 || got[1].Tool != row.tool || got[1].Confidence != event.High {
-			t.Errorf("%v: %+v", row.tool, got)
-		}
 	}
 }
 
@@ -717,6 +713,13 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 			if got := r.verdict(from(sport, 33000+n, 60)); got != "pass answer" {
 				t.Fatalf("late answer from port %d: %q", sport, got)
 			}
+		}
+	}
+	for _, sport := range []uint16{53, 123} {
+		empty := packet.Connect(netip.MustParseAddr("203.0.113.9"), host4, 33300+sport)
+		empty.SrcPort = sport
+		if got := r.verdict(empty.UDP(nil)); got != "pass counted" {
+			t.Errorf("an answer without a word from port %d: %q", sport, got)
 		}
 	}
 	for n := range uint16(100) {

@@ -134,7 +134,8 @@ func points(word uint64, rules Rules, now clock) int {
 }
 
 // toolOf names the tool most packets point to. Headers of a known scanner
-// outvote what any raw socket or kernel sends; two packets make it sure.
+// outvote what any raw socket or kernel sends; two packets make it sure,
+// unless the header is one that programs of all sorts may come up with.
 func toolOf(votes [bpf.ScanLayoutTOOL_SLOTS]uint8) (event.Tool, event.Confidence) {
 	best := event.ToolUnknown
 	for t := event.ToolNmap; int(t) < len(votes); t++ {
@@ -143,7 +144,7 @@ func toolOf(votes [bpf.ScanLayoutTOOL_SLOTS]uint8) (event.Tool, event.Confidence
 		}
 	}
 	switch {
-	case best != event.ToolUnknown && votes[best] > 1:
+	case best != event.ToolUnknown && votes[best] > 1 && best != event.ToolNping && best != event.ToolScapy:
 		return best, event.High
 	case best != event.ToolUnknown:
 		return best, event.Medium
