@@ -14,6 +14,9 @@ import (
 // origin may: that is what keeps forged requests out.
 const keyHeader = "X-DenMap-Key"
 
+// unattendedHeader says that a page asked by itself, with nobody there.
+const unattendedHeader = "X-DenMap-Unattended"
+
 // policy is the Content-Security-Policy of every answer. With trusted
 // types, not even our own script can turn a text into markup.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -105,7 +108,7 @@ func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/")
 // with the sign-in page, the same for every path.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) *session {
 	// What a page that is left open asks by itself keeps no session alive.
-	use := r.URL.Path != streamPath && r.URL.Path != healthPath
+	use := r.URL.Path != streamPath && r.URL.Path != healthPath && r.Header.Get(unattendedHeader) == ""
 	found := s.sessions.find(cookieOf(r), use)
 	switch {
 	case found == nil && isAPI(r):

@@ -136,9 +136,11 @@ type fakeHistory struct {
 	next      string
 	bans      []history.Ban
 	countries []history.CountryTotal
+	places    []history.PlaceTotal
 	buckets   []history.Bucket
 	impact    history.Impact
 	score     int
+	udpScore  int
 	fail      error
 }
 
@@ -196,6 +198,12 @@ func (h *fakeHistory) Countries(context.Context, history.Range) ([]history.Count
 	return h.countries, h.fail
 }
 
+func (h *fakeHistory) Places(context.Context, history.Range, int) ([]history.PlaceTotal, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.places, h.fail
+}
+
 func (h *fakeHistory) Timeline(_ context.Context, s history.Span) ([]history.Bucket, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -203,10 +211,10 @@ func (h *fakeHistory) Timeline(_ context.Context, s history.Span) ([]history.Buc
 	return h.buckets, h.fail
 }
 
-func (h *fakeHistory) Impact(_ context.Context, _ history.Range, score int) (history.Impact, error) {
+func (h *fakeHistory) Impact(_ context.Context, _ history.Range, score, udpScore int) (history.Impact, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.score = score
+	h.score, h.udpScore = score, udpScore
 	return h.impact, h.fail
 }
 

@@ -86,8 +86,9 @@ type History interface {
 	Bans(ctx context.Context, in history.Range, source netip.Prefix, limit int) ([]history.Ban, error)
 	Notes(ctx context.Context, in history.Range, limit int) ([]history.Note, error)
 	Countries(context.Context, history.Range) ([]history.CountryTotal, error)
+	Places(ctx context.Context, in history.Range, limit int) ([]history.PlaceTotal, error)
 	Timeline(context.Context, history.Span) ([]history.Bucket, error)
-	Impact(ctx context.Context, in history.Range, score int) (history.Impact, error)
+	Impact(ctx context.Context, in history.Range, score, udpScore int) (history.Impact, error)
 }
 
 // Evidence proves what a source did.

@@ -159,8 +159,13 @@ func (s *Server) timeline(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return answer, nil
 }
 
+// maxPlotted is how many places the map shows one by one; scans of others
+// are part of their country.
+const maxPlotted = 500
+
 type countriesAnswer struct {
 	Countries []countryTotal `json:"countries"`
+	Places    []placeTotal   `json:"places"`
 }
 
 type countryTotal struct {
@@ -169,6 +174,17 @@ type countryTotal struct {
 	Scans   int    `json:"scans"`
 	Sources int    `json:"sources"`
 	Banned  int    `json:"banned"`
+}
+
+// placeTotal is one point on the map.
+type placeTotal struct {
+	Latitude  float64 `json:"lat"`
+	Longitude float64 `json:"lon"`
+	ISO       string  `json:"iso,omitempty"`
+	City      string  `json:"city,omitempty"`
+	Scans     int     `json:"scans"`
+	Sources   int     `json:"sources"`
+	Banned    int     `json:"banned"`
 }
 
 func (s *Server) countries(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -180,9 +196,16 @@ func (s *Server) countries(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, past(err)
 	}
-	answer := countriesAnswer{Countries: []countryTotal{}}
+	places, err := s.opts.History.Places(r.Context(), in, maxPlotted)
+	if err != nil {
+		return nil, past(err)
+	}
+	answer := countriesAnswer{Countries: []countryTotal{}, Places: []placeTotal{}}
 	for _, c := range all {
 		answer.Countries = append(answer.Countries, countryTotal{c.ISO, c.Name, c.Scans, c.Sources, c.Banned})
+	}
+	for _, p := range places {
+		answer.Places = append(answer.Places, placeTotal(p))
 	}
 	return answer, nil
 }

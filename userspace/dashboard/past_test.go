@@ -61,7 +61,12 @@ func TestCountries(t *testing.T) {
 	b := newBench(t)
 	c := b.signIn()
 	b.history.countries = []history.CountryTotal{{ISO: "GB", Name: "United Kingdom", Scans: 3, Sources: 2, Banned: 1}, {Scans: 1, Sources: 1}}
+	b.history.places = []history.PlaceTotal{{Latitude: 51.5, Longitude: -0.1, ISO: "GB", City: "London", Scans: 2, Sources: 1, Banned: 1}}
 	r := c.do("GET", "/api/v1/countries", nil).want(http.StatusOK)
+	if r.get("places", 0, "lat") != 51.5 || r.get("places", 0, "lon") != -0.1 || r.get("places", 0, "iso") != "GB" || r.get("places", 0, "city") != "London" ||
+		r.get("places", 0, "scans") != 2.0 || r.get("places", 0, "sources") != 1.0 || r.get("places", 0, "banned") != 1.0 {
+		t.Errorf("places = %s", r.body)
+	}
 	if r.get("countries", 0, "iso") != "GB" || r.get("countries", 0, "banned") != 1.0 || r.get("countries", 1, "iso") != nil {
 		t.Errorf("countries = %s", r.body)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"denmap/userspace/config"
@@ -15,6 +16,9 @@ import (
 
 // lookBack is how much of the history a risk is judged by.
 const lookBack = 30 * units.Day
+
+// never is a score that no scan reaches.
+const never = math.MaxInt32
 
 // risk is a change that the administrator should think about, with what
 // the past says about it.
@@ -45,13 +49,13 @@ func (s *Server) risks(ctx context.Context, old, c config.Config) []risk {
 		out = append(out, r)
 	}
 	in := history.Range{Since: s.opts.Now().Add(-lookBack)}
-	impact := func(score int, what string) func(*risk) error {
-		return func(r *risk) error { return s.lookImpact(ctx, in, score, what, r) }
+	impact := func(score, udpScore int, what string) func(*risk) error {
+		return func(r *risk) error { return s.lookImpact(ctx, in, score, udpScore, what, r) }
 	}
 	switch {
 	case old.Mode == config.Monitor && c.Mode == config.Enforce:
 		add("mode", "monitor", "enforce", "From now on, scanners are banned and not only reported.",
-			impact(min(c.Detect.BanScore, c.Detect.UDPBanScore), "would have been banned"))
+			impact(c.Detect.BanScore, c.Detect.UDPBanScore, "would have been banned"))
 	case old.Mode == config.Enforce && c.Mode == config.Monitor:
 		add("mode", "enforce", "monitor", "From now on, scanners are only reported. Nobody is banned but by hand and by the deny list.",
 			func(r *risk) error { return s.lookBans(ctx, in, r) })
@@ -70,23 +74,29 @@ func (s *Server) risks(ctx context.Context, old, c config.Config) []risk {
 		if t.to >= t.from {
 			continue
 		}
-		look := impact(t.to, t.what)
-		if t.what == "" {
-			look = func(r *risk) error { return s.lookAlerts(ctx, in, t.from, r) }
+		var look func(*risk) error
+		switch t.key {
+		case "detect.ban_score":
+			look = impact(t.to, never, t.what)
+		case "detect.udp_ban_score":
+			look = impact(never, t.to, t.what)
+		default:
+			look = func(r *risk) error { return s.lookAlerts(ctx, in, r) }
 		}
 		add(t.key, fmt.Sprint(t.from), fmt.Sprint(t.to), t.text, look)
 	}
 	if c.Detect.Decay > old.Detect.Decay {
 		add("detect.decay", units.FormatDuration(old.Detect.Decay), units.FormatDuration(c.Detect.Decay),
 			"Failed probes are remembered for longer, so rare failures of a client may add up to a ban.",
-			impact(c.Detect.BanScore-1, "came within one point of a ban"))
+			impact(c.Detect.BanScore-1, c.Detect.UDPBanScore-1, "came within one point of a ban"))
 	}
 	return out
 }
 
-// lookImpact tells who reached a score without being banned.
-func (s *Server) lookImpact(ctx context.Context, in history.Range, score int, what string, r *risk) error {
-	found, err := s.opts.History.Impact(ctx, in, score)
+// lookImpact tells who reached a score, or in UDP the other, without being
+// banned.
+func (s *Server) lookImpact(ctx context.Context, in history.Range, score, udpScore int, what string, r *risk) error {
+	found, err := s.opts.History.Impact(ctx, in, score, udpScore)
 	if err != nil {
 		return err
 	}
@@ -95,7 +105,7 @@ func (s *Server) lookImpact(ctx context.Context, in history.Range, score int, wh
 		r.Examples = append(r.Examples, scanOf(e))
 	}
 	if found.Scans == 0 {
-		r.Past = fmt.Sprintf("In the last %d days, no scan that was not banned reached a score of %d.", lookBack/(24*time.Hour), score)
+		r.Past = fmt.Sprintf("In the last %d days, no scan that was not banned reached %s.", lookBack/(24*time.Hour), scoreText(score, udpScore))
 		return nil
 	}
 	r.Past = fmt.Sprintf("In the last %d days, %s in about %s %s. Watched and protected sources, which are never banned, are among them.",
@@ -103,9 +113,20 @@ func (s *Server) lookImpact(ctx context.Context, in history.Range, score int, wh
 	return nil
 }
 
-// lookAlerts can only count what was above the old threshold: what is
-// below is not stored.
-func (s *Server) lookAlerts(ctx context.Context, in history.Range, score int, r *risk) error {
+// scoreText names the scores that are not out of reach.
+func scoreText(score, udpScore int) string {
+	switch {
+	case score == never:
+		return fmt.Sprintf("a UDP score of %d", udpScore)
+	case udpScore == never:
+		return fmt.Sprintf("a score of %d", score)
+	}
+	return fmt.Sprintf("a score of %d, or of %d in UDP", score, udpScore)
+}
+
+// lookAlerts can only count what was above the threshold so far: what is
+// below it is not stored.
+func (s *Server) lookAlerts(ctx context.Context, in history.Range, r *risk) error {
 	totals, err := s.opts.History.Countries(ctx, in)
 	if err != nil {
 		return err
@@ -114,8 +135,8 @@ func (s *Server) lookAlerts(ctx context.Context, in history.Range, score int, r 
 		r.Scans += t.Scans
 		r.Sources += t.Sources
 	}
-	r.Past = fmt.Sprintf("In the last %d days, %s reached the alert score of %d. Those below it are not stored, so how many more there will be is not known.",
-		lookBack/(24*time.Hour), plural(r.Scans, "scan", "scans"), score)
+	r.Past = fmt.Sprintf("In the last %d days, %s reported. What stays below the score is not stored, so how many more there will be is not known.",
+		lookBack/(24*time.Hour), plural(r.Scans, "scan was", "scans were"))
 	return nil
 }
 

@@ -213,8 +213,8 @@ func TestRisks(t *testing.T) {
 	b.history.impact = history.Impact{Scans: 12, Sources: 9, Examples: []history.Scan{{ID: "1", Scan: event.Scan{Source: prefix("203.0.113.9"), Score: 9, Place: event.Place{Country: "United Kingdom"}}}}}
 	enforce := map[string]any{"mode": "enforce"}
 	r := c.do("PUT", "/api/v1/settings", map[string]any{"changes": enforce}).want(http.StatusConflict, "please confirm", "9 sources in about 12 scans would have been banned", "203.0.113.9", "United Kingdom")
-	if b.read(pageFile) != "" || b.history.score != 8 {
-		t.Errorf("written before it was confirmed, or asked about a score of %d", b.history.score)
+	if b.read(pageFile) != "" || b.history.score != 8 || b.history.udpScore != 16 {
+		t.Errorf("written before it was confirmed, or asked about scores of %d and %d", b.history.score, b.history.udpScore)
 	}
 	confirm := r.get("details", "confirm")
 	check := c.do("POST", "/api/v1/settings/check", map[string]any{"changes": enforce}).want(http.StatusOK)
@@ -232,15 +232,20 @@ func TestRisks(t *testing.T) {
 		changes map[string]any
 		keys    []string
 		text    string
+		asked   [2]int // the last scores the history was asked about
 	}{
-		{map[string]any{"detect.ban_score": "5"}, []string{"detect.ban_score"}, "but were not"},
-		{map[string]any{"detect.udp_ban_score": "10"}, []string{"detect.udp_ban_score"}, "but were not"},
-		{map[string]any{"detect.alert_score": "2"}, []string{"detect.alert_score"}, "not stored"},
-		{map[string]any{"detect.decay": "1d"}, []string{"detect.decay"}, "within one point"},
-		{map[string]any{"detect.ban_score": "6", "detect.udp_ban_score": "9", "detect.udp_alert_score": "2"}, []string{"detect.ban_score", "detect.udp_ban_score", "detect.udp_alert_score"}, ""},
-		{map[string]any{"detect.ban_score": "20", "detect.alert_score": "5", "detect.decay": "1m", "ban.duration": "1m"}, nil, ""},
+		{map[string]any{"detect.ban_score": "5"}, []string{"detect.ban_score"}, "but were not", [2]int{5, never}},
+		{map[string]any{"detect.udp_ban_score": "10"}, []string{"detect.udp_ban_score"}, "but were not", [2]int{never, 10}},
+		{map[string]any{"detect.alert_score": "2"}, []string{"detect.alert_score"}, "not stored", [2]int{}},
+		{map[string]any{"detect.decay": "1d"}, []string{"detect.decay"}, "within one point", [2]int{7, 15}},
+		{map[string]any{"detect.ban_score": "6", "detect.udp_ban_score": "9", "detect.udp_alert_score": "2"}, []string{"detect.ban_score", "detect.udp_ban_score", "detect.udp_alert_score"}, "", [2]int{never, 9}},
+		{map[string]any{"detect.ban_score": "20", "detect.alert_score": "5", "detect.decay": "1m", "ban.duration": "1m"}, nil, "", [2]int{}},
 	} {
+		b.history.score, b.history.udpScore = 0, 0
 		r := c.do("POST", "/api/v1/settings/check", map[string]any{"changes": row.changes}).want(http.StatusOK, row.text)
+		if asked := [2]int{b.history.score, b.history.udpScore}; asked != row.asked {
+			t.Errorf("%v: asked about %v, want %v", row.changes, asked, row.asked)
+		}
 		risks := r.get("risks").([]any)
 		if len(risks) != len(row.keys) {
 			t.Errorf("%v: %d risks: %s", row.changes, len(risks), r.body)
@@ -252,6 +257,8 @@ func TestRisks(t *testing.T) {
 			}
 		}
 	}
+	b.history.impact = history.Impact{}
+	c.do("POST", "/api/v1/settings/check", map[string]any{"changes": map[string]any{"detect.udp_ban_score": "10"}}).want(http.StatusOK, "no scan that was not banned reached a UDP score of 10")
 	b.history.countries = []history.CountryTotal{{ISO: "GB", Scans: 10, Sources: 4, Banned: 7}}
 	c.do("POST", "/api/v1/settings/check", map[string]any{"changes": map[string]any{"mode": "monitor"}}).want(http.StatusOK, "7 scans ended in a ban")
 	b.history.fail = history.ErrUnavailable

@@ -110,6 +110,7 @@ func TestSessionEnds(t *testing.T) {
 		busy.do("GET", "/api/v1/settings", nil).want(http.StatusOK)
 		// What a page that is left open asks by itself is no use.
 		idle.do("GET", healthPath, nil)
+		idle.do("GET", "/api/v1/countries", nil, header(unattendedHeader, "1"))
 	}
 	idle.do("GET", "/api/v1/now", nil).want(http.StatusUnauthorized)
 	busy.do("GET", "/api/v1/now", nil).want(http.StatusOK)

@@ -138,6 +138,16 @@ type CountryTotal struct {
 	Banned  int // scans with the action Banned
 }
 
+// PlaceTotal counts the scans from one point on the map.
+type PlaceTotal struct {
+	Latitude, Longitude float64
+	ISO                 string // country, empty if not known
+	City                string
+	Scans               int
+	Sources             int
+	Banned              int // scans with the action Banned
+}
+
 // Span is how long a timeline goes back.
 type Span string
 

@@ -8,10 +8,14 @@ import (
 	"fmt"
 )
 
+// additions make each version of the schema from the one before; the first
+// begins with an empty file.
+var additions = [...]string{schemaSQL, placeIndexSQL}
+
 const (
 	// schemaVersion is what this package reads and writes. A new version
 	// adds what is missing on Open; one that is newer is left alone.
-	schemaVersion = 1
+	schemaVersion = len(additions)
 
 	// applicationID tells a history from any other SQLite file.
 	applicationID = 0x444d4831 // "DMH1"
@@ -123,6 +127,9 @@ CREATE TABLE hours (
 );
 `
 
+// placeIndexSQL is for Places.
+const placeIndexSQL = "CREATE INDEX scans_place ON scans (latitude, longitude, country, addr, last_ms, first_ms, action) WHERE latitude IS NOT NULL"
+
 // errForeign is a database that is none of ours: it is handled as a
 // damaged one.
 var errForeign = errors.New("not a history of denmap")
@@ -170,10 +177,12 @@ func prepareSchema(db *sql.DB) error {
 	if _, err := tx.Exec(fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(schemaSQL); err != nil {
-		return err
+	for _, text := range additions[found:] {
+		if _, err := tx.Exec(text); err != nil {
+			return err
+		}
 	}
-	if _, err := tx.Exec("INSERT INTO schema_version VALUES (?)", schemaVersion); err != nil {
+	if _, err := tx.Exec("DELETE FROM schema_version; INSERT INTO schema_version VALUES (?)", schemaVersion); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -128,14 +128,9 @@ func (sum *SourceSummary) add(s Scan) {
 }
 
 // Impact counts the scans that were going on in the range, reached the
-// score and were not banned.
-func (r *Reader) Impact(ctx context.Context, in Range, score int) (Impact, error) {
-	return r.ImpactOf(ctx, in, score, score)
-}
-
-// ImpactOf is Impact with another score for scans of UDP and sweeps alone,
+// score and were not banned. udpScore is for scans of UDP and sweeps alone,
 // which the kernel scores apart.
-func (r *Reader) ImpactOf(ctx context.Context, in Range, score, udpScore int) (Impact, error) {
+func (r *Reader) Impact(ctx context.Context, in Range, score, udpScore int) (Impact, error) {
 	where, args := impactConditions(in, score, udpScore)
 	var result Impact
 	_, err := r.one(ctx, impactStatement(where), args, &result.Scans, &result.Sources)
