@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -170,51 +169,4 @@ func (br *browser) open(b *bench, path string) {
 	br.t.Helper()
 	br.do(chromedp.Navigate(b.url + path))
 	br.until("live", `document.querySelector("#link")?.dataset.state === "live"`)
-}
-
-// TestScreenshots writes pictures of every view to the directory in
-// DENMAP_SCREENSHOTS, for people to look at, and in any case looks for
-// what must not happen: errors, foreign requests, sideways scrolling.
-func TestScreenshots(t *testing.T) {
-	b := newBench(t)
-	b.demo(60)
-	b.write("allow.list", "# ours\n198.51.100.7 # monitoring\n203.0.113.0/28 until=2030-01-01T00:00:00Z watch # the office\n2001:db8:aaaa::/48 # VPN\n")
-	b.write("deny.list", "192.0.2.128/25 # never again\n198.51.100.200 # abuse 1234\n198.51.100.200\n")
-	br := newBrowser(t, b)
-	br.signIn(b)
-	dir := os.Getenv("DENMAP_SCREENSHOTS")
-	ready := map[string]string{
-		"/": `document.querySelectorAll("#rows tr").length > 20 && document.querySelector("#t-packets").textContent !== "0/s"`, "/map": `document.querySelectorAll("circle").length > 10`,
-		"/timeline": `document.querySelectorAll("#scans tbody tr").length > 20 && document.querySelector("#chart svg")`,
-		"/source?address=" + demoAddr(4).Addr().String(): `!document.querySelector("#detail").hidden`,
-		"/lists":    `document.querySelectorAll("#entries tr").length === 3`,
-		"/settings": `document.querySelector("#f-mail-to")`, "/health": `document.querySelectorAll("#tables tr").length > 3`,
-	}
-	for _, shape := range []struct {
-		name, theme   string
-		width, height int64
-	}{{"desktop-dark", "dark", 1440, 900}, {"desktop-light", "light", 1440, 900}, {"phone-dark", "dark", 390, 844}, {"phone-light", "light", 390, 844}} {
-		br.shape(shape.width, shape.height, shape.theme)
-		for path, done := range ready {
-			br.open(b, path)
-			br.until(path, done)
-			if wide := br.eval("document.documentElement.scrollWidth - innerWidth"); !strings.HasPrefix(wide, "-") && wide != "0" {
-				t.Errorf("%s on %s is %s pixels too wide", path, shape.name, wide)
-			}
-			if dir != "" {
-				name := strings.Trim(strings.Split(path, "?")[0], "/")
-				if name == "" {
-					name = "now"
-				}
-				picture, err := chromedp.Run(br.ctx, chromedp.CaptureScreenshot())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, name+"-"+shape.name+".png"), picture, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-	br.clean()
 }

@@ -158,6 +158,22 @@ func (b *bench) demoHistory(r *rand.Rand, now time.Time) {
 		h.countries = append(h.countries, history.CountryTotal{ISO: p.CountryISO, Name: p.Country, Scans: counts[i], Sources: counts[i] / 3, Banned: counts[i] / 2})
 	}
 	h.countries = append(h.countries, history.CountryTotal{Scans: 190, Sources: 80, Banned: 70})
+	h.places = []history.PlaceTotal{
+		{Latitude: 52.37, Longitude: 4.9, ISO: "NL", City: "Amsterdam", Scans: 1110, Sources: 371, Banned: 560},
+		{Latitude: 39.04, Longitude: -77.49, ISO: "US", City: "Ashburn", Scans: 980, Sources: 402, Banned: 488},
+		{Latitude: 31.23, Longitude: 121.47, ISO: "CN", City: "Shanghai", Scans: 760, Sources: 301, Banned: 390},
+		{Latitude: 39.9, Longitude: 116.4, ISO: "CN", City: "Beijing", Scans: 640, Sources: 212, Banned: 322},
+		{Latitude: 51.51, Longitude: -0.13, ISO: "GB", City: "London", Scans: 610, Sources: 198, Banned: 300},
+		{Latitude: 50.11, Longitude: 8.68, ISO: "DE", City: "Frankfurt am Main", Scans: 520, Sources: 180, Banned: 244},
+		{Latitude: 34.05, Longitude: -118.24, ISO: "US", City: "Los Angeles", Scans: 450, Sources: 160, Banned: 210},
+		{Latitude: 55.75, Longitude: 37.62, ISO: "RU", City: "Moscow", Scans: 430, Sources: 140, Banned: 220},
+		{Latitude: -23.55, Longitude: -46.63, ISO: "BR", City: "Sao Paulo", Scans: 380, Sources: 121, Banned: 190},
+		{Latitude: 1.35, Longitude: 103.82, ISO: "SG", City: "Singapore", Scans: 330, Sources: 110, Banned: 165},
+		{Latitude: 19.08, Longitude: 72.88, ISO: "IN", City: "Mumbai", Scans: 240, Sources: 84, Banned: 120},
+		{Latitude: 35.68, Longitude: 139.69, ISO: "JP", City: "Tokyo", Scans: 190, Sources: 60, Banned: 92},
+		{Latitude: 47.61, Longitude: -122.33, ISO: "US", City: "Seattle", Scans: 170, Sources: 55, Banned: 80},
+		{Latitude: 48.86, Longitude: 2.35, ISO: "FR", City: "Paris", Scans: 90, Sources: 31, Banned: 45},
+	}
 	for i := range 120 {
 		place := demoPlaces[r.IntN(len(demoPlaces))]
 		last := now.Add(-time.Duration(i*11) * time.Minute)

@@ -23,7 +23,7 @@ export function signedOut() {
 
 // call asks the API. It throws Refused for what the daemon refuses, and
 // what fetch throws when there is no daemon.
-export async function call(method, path, { query, body, text } = {}) {
+export async function call(method, path, { query, body, text, unattended } = {}) {
   const address = new URL("/api/v1/" + path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== "" && value !== null && value !== undefined) {
@@ -31,6 +31,9 @@ export async function call(method, path, { query, body, text } = {}) {
     }
   }
   const headers = { "X-DenMap-Key": key() };
+  if (unattended) {
+    headers["X-DenMap-Unattended"] = "1"; // asked by the page itself: no use of the session
+  }
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
   } else if (text !== undefined) {
@@ -53,7 +56,7 @@ export async function call(method, path, { query, body, text } = {}) {
   return read;
 }
 
-export const get = (path, query) => call("GET", path, { query });
+export const get = (path, query, options) => call("GET", path, { query, ...options });
 export const post = (path, body = {}) => call("POST", path, { body });
 export const put = (path, body) => call("PUT", path, { body });
 export const remove = (path, query) => call("DELETE", path, { query });

@@ -137,7 +137,7 @@ export class Chart {
         b.lost ? h("div", {}, h("dt", {}, "Lost events"), h("dd", {}, number(b.lost))) : null));
     const room = this.box.clientWidth;
     const side = x > room / 2 ? x - 12 - this.tip.offsetWidth : x + this.step + 12;
-    this.tip.style.setProperty("left", Math.max(0, side) + this.box.offsetLeft + "px");
+    this.tip.style.setProperty("left", Math.max(0, Math.min(side, room - this.tip.offsetWidth)) + this.box.offsetLeft + "px");
     this.tip.style.setProperty("top", this.box.offsetTop + 8 + "px");
   }
 

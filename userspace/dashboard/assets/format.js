@@ -7,6 +7,9 @@ const shortForm = new Intl.NumberFormat("en", { notation: "compact", maximumFrac
 
 export const number = (n) => whole.format(n ?? 0);
 
+// plural says how many there are of something.
+export const plural = (n, one, many) => number(n) + " " + (n === 1 ? one : many);
+
 // compact is for numbers that change quickly or may be large.
 export const compact = (n) => (n < 10000 ? whole.format(n ?? 0) : shortForm.format(n));
 
@@ -103,6 +106,9 @@ const stateWords = {
   alerted: "alerted", scored: "scored", ended: "ended", detected: "detected",
 };
 export const stateText = (state) => stateWords[state] ?? state;
+
+// pathNode is the name of a file that may wrap behind its slashes only.
+export const pathNode = (path) => h("span", { class: "path" }, path.split(/(?<=\/)/).flatMap((part) => [part, h("wbr")]).slice(0, -1));
 
 export const kindsText = (kinds) => kinds.join(", ") || "–";
 

@@ -2,8 +2,8 @@
 
 import { $, h, setText, show } from "./dom.js";
 import { get } from "./api.js";
-import { start } from "./page.js";
-import { bytes, compact, moment, number, timeNode } from "./format.js";
+import { now, start } from "./page.js";
+import { bytes, compact, moment, number, pathNode, timeNode } from "./format.js";
 
 // often is how often the page asks again while somebody sees it.
 const often = 5000;
@@ -39,7 +39,7 @@ function draw(a) {
     ["Waiting", number(d.queued)], ["Lost", number(d.lost), d.lost > 0],
   ]);
   facts($("#versions"), [...(a.versions ?? []).map((v) => [v.name, v.value]), a.started && ["Running since", moment(a.started)],
-    a.config?.file && ["Configuration", a.config.file], a.config?.time && ["Last reload", moment(a.config.time)], a.config?.error && ["Refused", a.config.error, true]]);
+    a.config?.file && ["Configuration", pathNode(a.config.file)], a.config?.time && ["Last reload", moment(a.config.time)], a.config?.error && ["Refused", a.config.error, true]]);
 }
 
 function tiles(p) {
@@ -62,4 +62,4 @@ async function load() {
 
 start({ pulse: tiles });
 load();
-setInterval(() => document.hidden || load(), often);
+now(load, often);

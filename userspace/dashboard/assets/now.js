@@ -44,7 +44,7 @@ function cut(text) {
 }
 
 function portsCell(r) {
-  return h("span", { title: r.ports.length ? "ports " + r.ports.join(", ") : false }, number(r.distinct));
+  return h("span", { data: { count: r.distinct }, title: r.ports.length ? "ports " + r.ports.join(", ") : false }, number(r.distinct));
 }
 
 function stateCell(r) {

@@ -133,6 +133,11 @@ export function spans(element, changed) {
   return () => chosen;
 }
 
+// now calls f every so many milliseconds while somebody sees the page.
+export function now(f, milliseconds) {
+  setInterval(() => document.hidden || f(), milliseconds);
+}
+
 // keep puts parameters into the address.
 export function keep(parameters) {
   const query = new URLSearchParams(location.search);

@@ -2,12 +2,14 @@
 
 import { $, debounce, h, setText, show } from "./dom.js";
 import { get } from "./api.js";
-import { keep, spans, start } from "./page.js";
+import { keep, now, spans, start } from "./page.js";
 import { chartIn } from "./chart.js";
 import { bodyRow, headRow, scanColumns } from "./scans.js";
-import { number } from "./format.js";
+import { plural } from "./format.js";
 
 const kinds = ["syn", "connect", "fin", "xmas", "null", "ack", "maimon", "odd-flags", "udp", "sctp", "ip-protocol", "os-fingerprint", "fragment", "sweep"];
+// often is how often the chart asks again while nobody reads its values.
+const often = 30000;
 const filters = { source: $("#f-source"), country: $("#f-country"), kind: $("#f-kind"), action: $("#f-action") };
 const chart = chartIn();
 let next = "";
@@ -20,14 +22,14 @@ for (const [name, field] of Object.entries(filters)) {
   field.value = query.get(name) ?? "";
 }
 
-async function loadChart() {
+async function loadChart(options) {
   const mine = ++asked;
   try {
-    const answer = await get("timeline", { span: span() });
+    const answer = await get("timeline", { span: span() }, options);
     if (mine !== asked) return;
     chart.set(answer);
     const sum = (name) => answer.buckets.reduce((total, b) => total + b[name], 0);
-    setText($("#said"), `${number(sum("alerts"))} alerts, ${number(sum("bans"))} bans`);
+    setText($("#said"), `${plural(sum("alerts"), "alert", "alerts")}, ${plural(sum("bans"), "ban", "bans")}`);
     if ($("details.values").open) show($("#values"), chart.table());
   } catch (problem) {
     setText($("#said"), problem.message);
@@ -68,3 +70,4 @@ const span = spans($("#spans"), () => { loadChart(); loadScans(false); });
 start();
 loadChart();
 loadScans(false);
+now(() => chart.at < 0 && loadChart({ unattended: true }), often);
