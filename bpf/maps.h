@@ -12,6 +12,7 @@
  * the verifier folds them in and no packet pays for them.
  */
 volatile const __u32 iface_slot = 0;	  /* this interface's row of counters */
+volatile const __u32 own_ifindex = 0;	  /* of this interface; 0: any */
 volatile const __u8 link_is_ethernet = 1; /* else frames begin with the IP header */
 volatile const __u8 own_mac[6] = {};	  /* of this interface */
 volatile const __u8 bridge_port = 0;	  /* frames for others pass here on their way */
@@ -29,6 +30,7 @@ volatile const __u64 ban_max_ns = 86400ULL * 1000 * 1000 * 1000;
 volatile const __u16 ephemeral_min = 32768; /* ip_local_port_range */
 volatile const __u16 ephemeral_max = 60999;
 volatile const __u64 hash_seed = 0;
+volatile const __u32 entry_limit = ENTRIES_A_SECOND;
 volatile const __u64 ignored_ports[1024] = {}; /* bit set, detect.ignore_ports */
 
 /* Tests and replay bring their own clock, and replay the outcomes. */
@@ -120,8 +122,8 @@ struct {
 
 /* Scored sources: IPv4 /32, IPv6 by ipv6_prefix or /128. Written by the
  * program, read by user space. LRU, because a sender chooses the keys; a
- * source enters on its second distinct failure, so one packet per forged
- * source does not reach it.
+ * source enters on its second distinct failure, in a flood on its fourth,
+ * so that forged sources of few packets each do not reach it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -131,7 +133,7 @@ struct {
 } sources SEC(".maps");
 
 /* Probes whose outcome is open, under the source's key. Written by the
- * program only. LRU: a sender chooses the keys.
+ * programs only. LRU: a sender chooses the keys.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -183,16 +185,25 @@ struct {
 	__type(value, struct record);
 } records SEC(".maps");
 
-/* First failures, one 64-bit word a slot, by hash of the source: see
- * filter.h. Direct mapped and overwritten freely; user space clears it.
+/* Failures of sources that have no entry yet, by hash of the source: see
+ * filter.h. The program overwrites what it needs.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FILTER_SLOTS);
+	__uint(max_entries, FIRST_SETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct newcomers);
 } first_failures SEC(".maps");
+
+/* How many sources wanted an entry of late. One entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct pressure);
+} pressures SEC(".maps");
 
 /* When a port last had a socket: TCP by port, UDP by port + LISTENED_UDP.
  * Written by the program when a look-up finds one and by user space.

@@ -79,16 +79,18 @@ static __always_inline __u64 proven_ns(const struct source *s)
 }
 
 /* Gives the ban. A proven one that finds no room is still a blind one. */
-static __always_inline void ban(const struct suspect *x, struct source *s)
+__noinline int give_ban(struct suspect *x, struct source *s)
 {
-	struct ban ban = {
-	    .since = x->now,
-	    .until = x->now + ban_ns,
-	    .grade = grade_of(s),
-	    .ifindex = x->ifindex,
-	};
-	struct prefix key = x->key;
+	struct ban ban = {};
+	struct prefix key;
 
+	if (!x || !s)
+		return 0;
+	key = x->key;
+	ban.since = x->now;
+	ban.until = x->now + ban_ns;
+	ban.grade = grade_of(s);
+	ban.ifindex = x->ifindex;
 	/* What still waits belongs to the scan that is punished now. */
 	bpf_map_delete_elem(&waiters, &key);
 	ban_key(&key, x, s);
@@ -99,7 +101,7 @@ static __always_inline void ban(const struct suspect *x, struct source *s)
 			if (s->strikes < 255)
 				s->strikes++;
 			set_mark(MARK_BANS);
-			return;
+			return 0;
 		}
 		ban.until = x->now + ban_ns;
 		ban.grade = GRADE_BLIND;
@@ -108,6 +110,7 @@ static __always_inline void ban(const struct suspect *x, struct source *s)
 	if (bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY))
 		count(LOST_BAN);
 	set_mark(MARK_BLIND_BANS);
+	return 0;
 }
 
 /* Whether the ban that was given is still in its table: blind ones are
@@ -144,7 +147,7 @@ struct track {
 
 static __always_inline struct track track_of(struct source *s, __u8 kind)
 {
-	if (kind == KIND_UDP || kind == KIND_SWEEP)
+	if (is_udp_kind(kind))
 		return (struct track){&s->udp_score, udp_alert_score, udp_ban_score};
 	return (struct track){&s->score, alert_score, ban_score};
 }
@@ -181,7 +184,7 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 }
 
 /* Scores a failed probe and says what becomes of the packet. */
-__noinline int punish(struct xdp_md *ctx, struct suspect *x)
+__noinline int punish(struct suspect *x)
 {
 	__u32 before, after;
 	struct probe *noted;
@@ -198,7 +201,7 @@ __noinline int punish(struct xdp_md *ctx, struct suspect *x)
 	after = before + x->probe.points;
 	noted->score = after < 255 ? after : 255;
 	if (after >= t.alert) {
-		keep_headers(ctx, x);
+		x->alarming = 1;
 		if (is_protected(x))
 			x->spared |= EVENT_PROTECTED;
 	}
@@ -213,10 +216,10 @@ __noinline int punish(struct xdp_md *ctx, struct suspect *x)
 		return PASS_SPARED;
 	}
 	if (brings_ban(x, s)) {
-		ban(x, s);
+		give_ban(x, s);
 		send(x, s, EVENT_BAN, after, t.ban);
 	} else if (!is_in_force(x, s)) {
-		ban(x, s);
+		give_ban(x, s);
 	}
 	return DROP_CROSSED;
 }

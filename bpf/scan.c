@@ -8,6 +8,7 @@
 #include "lists.h"
 #include "outcome.h"
 #include "proof.h"
+#include "settle.h"
 
 /* Keeps the type information of enums that only name numbers. */
 const enum layout *layout_in_btf __attribute__((unused));
@@ -169,6 +170,25 @@ __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 	return 1;
 }
 
+/* Lets a SYN wait, and scores what failed in its stead. */
+static __always_inline enum reason wait_or_fail(struct suspect *x)
+{
+	enum reason reason = await(x);
+
+	if (reason == PASS_COUNTED)
+		reason = !is_repeated(x) && punish(x) == DROP_CROSSED ? DROP_CROSSED : PASS_WAITING;
+	return reason;
+}
+
+static __always_inline enum reason score(struct xdp_md *ctx, struct suspect *x)
+{
+	enum reason reason = punish(x);
+
+	if (x->alarming)
+		keep_headers(ctx, x);
+	return reason;
+}
+
 /* The slow path: only what could be a probe comes here. */
 __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 {
@@ -196,9 +216,9 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	} else {
 		reason = check_outcome(ctx, x);
 		if (reason == PASS_COUNTED)
-			reason = punish(ctx, x);
+			reason = score(ctx, x);
 		else if (reason == PASS_WAITING)
-			reason = await(ctx, x);
+			reason = wait_or_fail(x);
 		else if (reason == PASS_OPEN && x->listening && !x->g.crafted &&
 			 x->g.suspicion == NEEDS_LISTENER)
 			expect_proof(x);

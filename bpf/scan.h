@@ -9,12 +9,15 @@
 #include <linux/types.h>
 
 enum layout {
-	LAYOUT_VERSION = 1,
+	LAYOUT_VERSION = 2,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
 	TOOL_SLOTS = 16,
-	IFACE_SLOTS = 64,	/* interfaces protected at once */
-	FILTER_SLOTS = 1 << 17, /* first-failure filter, 1 MiB */
+	IFACE_SLOTS = 64,      /* interfaces protected at once */
+	FIRST_SETS = 1 << 16,  /* of newcomers, 128 bytes each: 8 MiB */
+	FIRST_WAYS = 4,	       /* newcomers of a set */
+	FIRST_PRINTS = 3,      /* failures of one */
+	ENTRIES_A_SECOND = 64, /* sources; more are a forged flood */
 	DEFAULT_SOURCES = 1 << 15,
 	DEFAULT_RECORDS = 1 << 11, /* sources whose packet headers are kept */
 	DEAD_MAN_SHIFT = 28,	   /* 0.27 s: its time fits in 32 bits */
@@ -159,17 +162,42 @@ struct source {
 	struct probe probes[PROBE_SLOTS];
 };
 
+/* A source that has no entry yet, with its failures. */
+struct newcomer {
+	__u32 tag;   /* of the source; 0: free */
+	__u32 first; /* when, FIRST_TICK_BITS of boot time */
+	__u32 latest;
+	__u32 from; /* a hash of the address; only an IPv6 source has several */
+	__u32 prints[FIRST_PRINTS];
+	__u8 kinds[FIRST_PRINTS]; /* enum scan_kind; TWO_POINTS is set for 2 */
+	__u8 count;
+};
+
+struct newcomers {
+	struct newcomer ways[FIRST_WAYS];
+};
+
+/* How many sources wanted an entry of late. */
+struct pressure {
+	__u64 second; /* of boot time */
+	__u32 now;    /* in that second */
+	__u32 before; /* in the one before */
+};
+
 /* A SYN that no socket of this host answers for: behind address translation
  * or on another host somebody may. It fails when it goes unanswered.
  */
 struct unanswered {
 	struct probe probe;
 	__be32 src[4];
+	__be32 dst[4];
 	__u32 ms;  /* boot time, low half */
 	__u32 isn; /* its sequence number, host order */
+	__u32 ifindex;
+	__u16 id; /* of an IPv4 packet */
 	__be16 sport;
 	__u8 answered; /* a later packet came */
-	__u8 pad[5];
+	__u8 pad[3];
 };
 
 struct waiting {

@@ -109,28 +109,31 @@ const (
 type ScanLayout uint32
 
 const (
-	ScanLayoutLAYOUT_VERSION  ScanLayout = 1
-	ScanLayoutPROBE_SLOTS     ScanLayout = 32
-	ScanLayoutEVENT_PORTS     ScanLayout = 16
-	ScanLayoutTOOL_SLOTS      ScanLayout = 16
-	ScanLayoutIFACE_SLOTS     ScanLayout = 64
-	ScanLayoutFILTER_SLOTS    ScanLayout = 131072
-	ScanLayoutDEFAULT_SOURCES ScanLayout = 32768
-	ScanLayoutDEFAULT_RECORDS ScanLayout = 2048
-	ScanLayoutDEAD_MAN_SHIFT  ScanLayout = 28
-	ScanLayoutWAITING_SOURCES ScanLayout = 4096
-	ScanLayoutWAITING_SLOTS   ScanLayout = 16
-	ScanLayoutPUBLISHED_PORTS ScanLayout = 16384
-	ScanLayoutANSWER_SLOTS    ScanLayout = 16384
-	ScanLayoutPROOF_SLOTS     ScanLayout = 4
-	ScanLayoutPROOFS          ScanLayout = 3
-	ScanLayoutVISIT_WORDS     ScanLayout = 16384
-	ScanLayoutHEADERS         ScanLayout = 16
-	ScanLayoutHEADER_BYTES    ScanLayout = 80
-	ScanLayoutDEFAULT_BANS    ScanLayout = 65536
-	ScanLayoutALLOW_MAX       ScanLayout = 131072
-	ScanLayoutDENY_MAX        ScanLayout = 1048576
-	ScanLayoutNETS_MAX        ScanLayout = 2097152
+	ScanLayoutLAYOUT_VERSION   ScanLayout = 2
+	ScanLayoutPROBE_SLOTS      ScanLayout = 32
+	ScanLayoutEVENT_PORTS      ScanLayout = 16
+	ScanLayoutTOOL_SLOTS       ScanLayout = 16
+	ScanLayoutIFACE_SLOTS      ScanLayout = 64
+	ScanLayoutFIRST_SETS       ScanLayout = 65536
+	ScanLayoutFIRST_WAYS       ScanLayout = 4
+	ScanLayoutFIRST_PRINTS     ScanLayout = 3
+	ScanLayoutENTRIES_A_SECOND ScanLayout = 64
+	ScanLayoutDEFAULT_SOURCES  ScanLayout = 32768
+	ScanLayoutDEFAULT_RECORDS  ScanLayout = 2048
+	ScanLayoutDEAD_MAN_SHIFT   ScanLayout = 28
+	ScanLayoutWAITING_SOURCES  ScanLayout = 4096
+	ScanLayoutWAITING_SLOTS    ScanLayout = 16
+	ScanLayoutPUBLISHED_PORTS  ScanLayout = 16384
+	ScanLayoutANSWER_SLOTS     ScanLayout = 16384
+	ScanLayoutPROOF_SLOTS      ScanLayout = 4
+	ScanLayoutPROOFS           ScanLayout = 3
+	ScanLayoutVISIT_WORDS      ScanLayout = 16384
+	ScanLayoutHEADERS          ScanLayout = 16
+	ScanLayoutHEADER_BYTES     ScanLayout = 80
+	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
+	ScanLayoutALLOW_MAX        ScanLayout = 131072
+	ScanLayoutDENY_MAX         ScanLayout = 1048576
+	ScanLayoutNETS_MAX         ScanLayout = 2097152
 )
 
 type ScanListFlags uint32
@@ -172,10 +175,33 @@ type ScanMeta struct {
 	Netns         uint64
 }
 
+type ScanNewcomer struct {
+	_      structs.HostLayout
+	Tag    uint32
+	First  uint32
+	Latest uint32
+	From   uint32
+	Prints [3]uint32
+	Kinds  [3]uint8
+	Count  uint8
+}
+
+type ScanNewcomers struct {
+	_    structs.HostLayout
+	Ways [4]ScanNewcomer
+}
+
 type ScanPrefix struct {
 	_    structs.HostLayout
 	Len  uint32
 	Addr [4]uint32
+}
+
+type ScanPressure struct {
+	_      structs.HostLayout
+	Second uint64
+	Now    uint32
+	Before uint32
 }
 
 type ScanProbe struct {
@@ -308,11 +334,14 @@ type ScanUnanswered struct {
 	_        structs.HostLayout
 	Probe    ScanProbe
 	Src      [4]uint32
+	Dst      [4]uint32
 	Ms       uint32
 	Isn      uint32
+	Ifindex  uint32
+	Id       uint16
 	Sport    uint16
 	Answered uint8
-	Pad      [5]uint8
+	Pad      [3]uint8
 }
 
 type ScanWaiting struct {
@@ -344,6 +373,7 @@ const (
 	ScanMapMetas          = "metas"
 	ScanMapOnlink         = "onlink"
 	ScanMapOwnAddrs       = "own_addrs"
+	ScanMapPressures      = "pressures"
 	ScanMapProtected      = "protected"
 	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
@@ -351,6 +381,7 @@ const (
 	ScanMapVisits         = "visits"
 	ScanMapWaiters        = "waiters"
 	ScanProgScanXdp       = "scan_xdp"
+	ScanProgSettle        = "settle"
 	ScanVarAlertScore     = "alert_score"
 	ScanVarBanMaxNs       = "ban_max_ns"
 	ScanVarBanMultiplier  = "ban_multiplier"
@@ -359,6 +390,7 @@ const (
 	ScanVarBridgePort     = "bridge_port"
 	ScanVarDecayMs        = "decay_ms"
 	ScanVarDropCrafted    = "drop_crafted"
+	ScanVarEntryLimit     = "entry_limit"
 	ScanVarEphemeralMax   = "ephemeral_max"
 	ScanVarEphemeralMin   = "ephemeral_min"
 	ScanVarHashSeed       = "hash_seed"
@@ -370,6 +402,7 @@ const (
 	ScanVarLinkIsEthernet = "link_is_ethernet"
 	ScanVarMarksInBtf     = "marks_in_btf"
 	ScanVarMonitor        = "monitor"
+	ScanVarOwnIfindex     = "own_ifindex"
 	ScanVarOwnMac         = "own_mac"
 	ScanVarReasonsInBtf   = "reasons_in_btf"
 	ScanVarTestClock      = "test_clock"
@@ -423,6 +456,7 @@ type ScanSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type ScanProgramSpecs struct {
 	ScanXdp *ebpf.ProgramSpec `ebpf:"scan_xdp"`
+	Settle  *ebpf.ProgramSpec `ebpf:"settle"`
 }
 
 // ScanMapSpecs contains maps before they are loaded into the kernel.
@@ -446,6 +480,7 @@ type ScanMapSpecs struct {
 	Metas         *ebpf.MapSpec `ebpf:"metas"`
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
+	Pressures     *ebpf.MapSpec `ebpf:"pressures"`
 	Protected     *ebpf.MapSpec `ebpf:"protected"`
 	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
@@ -466,6 +501,7 @@ type ScanVariableSpecs struct {
 	BridgePort     *ebpf.VariableSpec `ebpf:"bridge_port"`
 	DecayMs        *ebpf.VariableSpec `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.VariableSpec `ebpf:"drop_crafted"`
+	EntryLimit     *ebpf.VariableSpec `ebpf:"entry_limit"`
 	EphemeralMax   *ebpf.VariableSpec `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.VariableSpec `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.VariableSpec `ebpf:"hash_seed"`
@@ -477,6 +513,7 @@ type ScanVariableSpecs struct {
 	LinkIsEthernet *ebpf.VariableSpec `ebpf:"link_is_ethernet"`
 	MarksInBtf     *ebpf.VariableSpec `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.VariableSpec `ebpf:"monitor"`
+	OwnIfindex     *ebpf.VariableSpec `ebpf:"own_ifindex"`
 	OwnMac         *ebpf.VariableSpec `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
 	TestClock      *ebpf.VariableSpec `ebpf:"test_clock"`
@@ -524,6 +561,7 @@ type ScanMaps struct {
 	Metas         *ebpf.Map `ebpf:"metas"`
 	Onlink        *ebpf.Map `ebpf:"onlink"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
+	Pressures     *ebpf.Map `ebpf:"pressures"`
 	Protected     *ebpf.Map `ebpf:"protected"`
 	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
@@ -551,6 +589,7 @@ func (m *ScanMaps) Close() error {
 		m.Metas,
 		m.Onlink,
 		m.OwnAddrs,
+		m.Pressures,
 		m.Protected,
 		m.Published,
 		m.Records,
@@ -572,6 +611,7 @@ type ScanVariables struct {
 	BridgePort     *ebpf.Variable `ebpf:"bridge_port"`
 	DecayMs        *ebpf.Variable `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.Variable `ebpf:"drop_crafted"`
+	EntryLimit     *ebpf.Variable `ebpf:"entry_limit"`
 	EphemeralMax   *ebpf.Variable `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.Variable `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.Variable `ebpf:"hash_seed"`
@@ -583,6 +623,7 @@ type ScanVariables struct {
 	LinkIsEthernet *ebpf.Variable `ebpf:"link_is_ethernet"`
 	MarksInBtf     *ebpf.Variable `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.Variable `ebpf:"monitor"`
+	OwnIfindex     *ebpf.Variable `ebpf:"own_ifindex"`
 	OwnMac         *ebpf.Variable `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`
 	TestClock      *ebpf.Variable `ebpf:"test_clock"`
@@ -598,11 +639,13 @@ type ScanVariables struct {
 // It can be passed to LoadScanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ScanPrograms struct {
 	ScanXdp *ebpf.Program `ebpf:"scan_xdp"`
+	Settle  *ebpf.Program `ebpf:"settle"`
 }
 
 func (p *ScanPrograms) Close() error {
 	return _ScanClose(
 		p.ScanXdp,
+		p.Settle,
 	)
 }
 

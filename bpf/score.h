@@ -164,36 +164,73 @@ static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
-/* The source's entry with this failure noted, NULL while one failure is
- * all there is. *noted: where.
+static __always_inline int is_udp_kind(__u8 kind)
+{
+	return kind == KIND_UDP || kind == KIND_SWEEP;
+}
+
+/* Thresholds as low as one probe leave no time for the filter; in a flood
+ * it holds what does not bring a ban.
+ */
+static __always_inline int is_due(const struct suspect *x, __u32 from, struct newcomer *before)
+{
+	int udp = is_udp_kind(x->probe.kind);
+	struct bar bar = {2, udp ? udp_alert_score : alert_score};
+	struct bar flooded = {FIRST_PRINTS + 1, udp ? udp_ban_score : ban_score};
+
+	return note_first(&x->key, &x->probe, from, bar, flooded, x->now, before);
+}
+
+/* Moves what a source had on file into its new entry. */
+__noinline int take_over(struct source *s, const struct newcomer *before, __u64 first)
+{
+	if (!s || !before)
+		return 0;
+	for (int i = 0; i < FIRST_PRINTS; i++) {
+		struct probe probe = {};
+		int udp;
+
+		if (i >= before->count)
+			break;
+		probe.print = before->prints[i];
+		probe.kind = before->kinds[i] & ~TWO_POINTS;
+		probe.points = before->kinds[i] & TWO_POINTS ? 2 : 1;
+		udp = is_udp_kind(probe.kind);
+		probe.score =
+		    probe.points + add_points(udp ? &s->udp_score : &s->score, probe.points,
+					      2 * (udp ? udp_ban_score : ban_score), first);
+		remember(s, &probe);
+	}
+	return 0;
+}
+
+/* The source's entry with this failure noted, NULL while it has none.
+ * *noted: where.
  */
 static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
 {
 	struct source *s = entry_of(&sources, x);
-	struct first_failure before = {};
-	__u64 first;
+	__u32 from = hash_words(x->p.src, 0) >> 32 | 1;
+	struct newcomer before = {};
+	__u64 first = x->now;
 
 	if (!s) {
-		/* Thresholds as low as one probe leave no time for the filter. */
-		if (x->probe.points < (x->probe.kind == KIND_UDP ? udp_alert_score : alert_score) &&
-		    note_first(&x->key, &x->probe, x->now, &before) != FIRST_SECOND)
+		if (!is_due(x, from, &before))
 			return NULL;
 		s = entry_made(&sources, x, &blank_source);
 		if (!s) {
 			count(LOST_SOURCE);
 			return NULL;
 		}
+		if (before.count)
+			first -= first_age_ns(&before, x->now);
 	}
-	first = x->now - before.age_ms * 1000000;
 	if (is_over(s, x->now))
 		begin(s, x, first);
-	if (before.probe.points) {
-		before.probe.score = before.probe.points;
-		remember(s, &before.probe);
-		if (before.probe.kind == KIND_UDP)
-			add_points(&s->udp_score, before.probe.points, udp_ban_score * 2, first);
-		else
-			add_points(&s->score, before.probe.points, ban_score * 2, first);
+	if (before.count) {
+		take_over(s, &before, first);
+		if (before.from != from)
+			__sync_fetch_and_or(&s->flags, SOURCE_MANY);
 	}
 	if (is_sweep(s, &x->probe))
 		x->probe.kind = KIND_SWEEP;

@@ -8,8 +8,9 @@
 /* Where this host has no say: ports that it publishes by address
  * translation, hosts that it routes or bridges to. A SYN waits for a later
  * packet of its connection; it fails when none came for ANSWER_MS, or when
- * more ports are tried at once than WAITING_SLOTS. The next SYN of the
- * source settles what is due, so a ban follows the evidence.
+ * more ports are tried at once than WAITING_SLOTS. User space has what is due settled
+ * every second, and each SYN of the source settles one more, so a ban
+ * follows the evidence.
  */
 #define ANSWER_MS 3000
 #define STALE_MS (10 * 60 * 1000) /* what waited longer is not scored any more */
@@ -78,63 +79,73 @@ static __always_inline void fill(struct unanswered *u, const struct suspect *x)
 	u->probe = x->probe;
 	u->answered = 0;
 	__builtin_memcpy(u->src, x->p.src, sizeof(u->src));
+	__builtin_memcpy(u->dst, x->p.dst, sizeof(u->dst));
 	u->ms = x->now / 1000000;
 	u->isn = x->s.seq;
+	u->ifindex = x->ifindex;
+	u->id = x->p.id;
 	u->sport = x->s.sport;
 }
 
-/* Scores what has waited in vain, on the packet that runs now. */
-static __always_inline int fail(struct xdp_md *ctx, struct suspect *x, struct unanswered *u)
+/* Makes what waited the suspect. */
+static __always_inline void take(struct suspect *x, const struct unanswered *u)
 {
-	struct probe now = x->probe;
-	int reason;
-
 	x->probe = u->probe;
-	u->probe.print = 0;
-	reason = is_repeated(x) ? PASS_REPEATED : punish(ctx, x);
-	x->probe = now;
-	return reason;
+	x->g.tool = u->probe.tool;
+	x->g.kind = u->probe.kind;
+	__builtin_memcpy(x->p.dst, u->dst, sizeof(x->p.dst));
+	x->p.id = u->id;
+	x->s.seq = u->isn;
+	x->s.sport = u->sport;
+	x->s.dport = bpf_htons((__u16)u->probe.print);
 }
 
-/* Which slot a new probe takes: a free one, that of the same port, or the
- * next in turn. Settles what is due on the way.
- */
-static __always_inline __u32 take_slot(struct xdp_md *ctx, struct suspect *x, struct waiting *w,
-				       int *reason)
+static __always_inline int is_due_at(const struct unanswered *u, __u32 ms)
 {
-	__u32 slot = WAITING_SLOTS, ms = x->now / 1000000;
+	__u32 age = ms - u->ms;
+
+	return u->probe.print && !u->answered && age > ANSWER_MS && age <= STALE_MS;
+}
+
+static __always_inline int is_free_at(const struct unanswered *u, __u32 ms)
+{
+	__u32 age = ms - u->ms;
+
+	return !u->probe.print || age > STALE_MS || (u->answered && age > ANSWER_MS);
+}
+
+/* Which slot a new probe takes: that of the same port, a free one, one that
+ * is due, or the next in turn.
+ */
+static __always_inline __u32 choose_slot(const struct suspect *x, struct waiting *w)
+{
+	__u32 due = WAITING_SLOTS, free = WAITING_SLOTS, ms = x->now / 1000000;
 
 	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
 		struct unanswered *u = &w->slots[i];
-		__u32 age = ms - u->ms;
 
-		if (u->probe.print == x->probe.print) {
-			slot = i; /* a retransmission, or another try at the port */
-			continue;
-		}
-		if (age > STALE_MS || (u->answered && age > ANSWER_MS))
-			u->probe.print = 0;
-		if (u->probe.print && age > ANSWER_MS && same_address(u->src, x->p.src) &&
-		    fail(ctx, x, u) == DROP_CROSSED)
-			*reason = DROP_CROSSED;
-		if (!u->probe.print && slot == WAITING_SLOTS)
-			slot = i;
+		if (u->probe.print == x->probe.print)
+			return i; /* a retransmission, or another try at the port */
+		if (free == WAITING_SLOTS && is_free_at(u, ms))
+			free = i;
+		if (due == WAITING_SLOTS && is_due_at(u, ms) && same_address(u->src, x->p.src))
+			due = i;
 	}
-	if (slot < WAITING_SLOTS)
-		return slot;
-	slot = __sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1);
-	if (!w->slots[slot].answered && same_address(w->slots[slot].src, x->p.src) &&
-	    fail(ctx, x, &w->slots[slot]) == DROP_CROSSED)
-		*reason = DROP_CROSSED;
-	return slot;
+	if (due < WAITING_SLOTS)
+		return due;
+	if (free < WAITING_SLOTS)
+		return free;
+	return __sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1);
 }
 
-/* A SYN without a socket, where that is no proof of failure. */
-__noinline int await(struct xdp_md *ctx, struct suspect *x)
+/* A SYN without a socket, where that is no proof of failure. PASS_COUNTED:
+ * it took the place of another, which the suspect now is, and which failed.
+ */
+__noinline int await(struct suspect *x)
 {
-	int reason = PASS_WAITING;
+	struct unanswered last, *u;
 	struct waiting *w;
-	__u32 slot;
+	int failed;
 
 	if (!x)
 		return PASS_WAITING;
@@ -143,11 +154,15 @@ __noinline int await(struct xdp_md *ctx, struct suspect *x)
 	w = waiting_of(x);
 	if (!w)
 		return PASS_WAITING;
-	slot = take_slot(ctx, x, w, &reason);
-	if (reason == DROP_CROSSED)
-		return reason; /* banned: what waits is forgotten */
-	fill(&w->slots[slot & (WAITING_SLOTS - 1)], x);
-	return reason;
+	u = &w->slots[choose_slot(x, w) & (WAITING_SLOTS - 1)];
+	last = *u;
+	failed = last.probe.print != x->probe.print && !is_free_at(&last, x->now / 1000000) &&
+		 !last.answered && same_address(last.src, x->p.src);
+	fill(u, x);
+	if (!failed)
+		return PASS_WAITING;
+	take(x, &last);
+	return PASS_COUNTED;
 }
 
 #endif

@@ -52,6 +52,7 @@ type attachment struct {
 	iface Interface
 	flow  flow
 	link  link.Link
+	progs programs // empty while the program is an earlier daemon's
 	// fresh: the program is this Kernel's and has its settings. An adopted
 	// one is not, until it is replaced.
 	fresh bool
@@ -76,7 +77,7 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 		return Interface{}, fmt.Errorf("look up %q: %w", name, err)
 	}
 	attrs := dev.Attrs()
-	f := flow{monitor: o.Monitor}
+	f := flow{index: attrs.Index, monitor: o.Monitor}
 	if f.ethernet, err = isEthernet(attrs.EncapType); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
 	}
@@ -151,15 +152,16 @@ func (k *Kernel) refresh(a *attachment, name string, f flow) (Interface, error) 
 
 // replace swaps the attached program for one with the present settings.
 func (k *Kernel) replace(a *attachment) error {
-	prog, err := k.loadProgram(a.flow, a.iface.Frags)
+	progs, err := k.loadPrograms(a.flow, a.iface.Frags)
 	if err != nil {
 		return err
 	}
-	defer prog.Close()
-	if err := a.link.Update(prog); err != nil {
+	if err := a.link.Update(progs.scan); err != nil {
+		progs.close()
 		return fmt.Errorf("replace program: %w", err)
 	}
-	a.fresh = true
+	a.progs.close()
+	a.progs, a.fresh = progs, true
 	return nil
 }
 
@@ -175,12 +177,15 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 	if err := k.clearCounters(f.slot); err != nil {
 		return Interface{}, err
 	}
-	prog, err := k.loadEither(a)
-	if err != nil {
+	if a.progs, err = k.loadEither(a); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
 	}
-	defer prog.Close()
-	if err := a.attachLink(prog, o.Hook); err != nil {
+	defer func() {
+		if err != nil {
+			a.progs.close()
+		}
+	}()
+	if err := a.attachLink(a.progs.scan, o.Hook); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
 	}
 	pin := k.linkPin(attrs.Index)
@@ -197,17 +202,17 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 
 // loadEither loads the program for packets of several buffers, or without
 // on kernels before 5.18.
-func (k *Kernel) loadEither(a *attachment) (*ebpf.Program, error) {
-	prog, err := k.loadProgram(a.flow, true)
+func (k *Kernel) loadEither(a *attachment) (programs, error) {
+	progs, err := k.loadPrograms(a.flow, true)
 	if err == nil {
 		a.iface.Frags = true
-		return prog, nil
+		return progs, nil
 	}
-	prog, second := k.loadProgram(a.flow, false)
+	progs, second := k.loadPrograms(a.flow, false)
 	if second != nil {
-		return nil, err
+		return programs{}, err
 	}
-	return prog, nil
+	return progs, nil
 }
 
 func (a *attachment) attachLink(prog *ebpf.Program, hook Hook) (err error) {
@@ -259,6 +264,7 @@ func (k *Kernel) Detach(index int) error {
 }
 
 func (k *Kernel) detach(a *attachment) error {
+	a.progs.close()
 	err := errors.Join(detachLink(a.link), a.link.Close())
 	if rm := os.Remove(k.linkPin(a.iface.Index)); rm != nil && !errors.Is(rm, os.ErrNotExist) {
 		err = errors.Join(err, fmt.Errorf("remove link pin: %w", rm))

@@ -36,8 +36,6 @@ func (k *Kernel) Run(ctx context.Context, sink func(event.Detection)) error {
 	defer r.Close()
 	stop := context.AfterFunc(ctx, func() { r.Close() })
 	defer stop()
-	forget := time.NewTicker(visitMemory)
-	defer forget.Stop()
 	var rec ringbuf.Record
 	for {
 		err := r.ReadInto(&rec)
@@ -53,14 +51,6 @@ func (k *Kernel) Run(ctx context.Context, sink func(event.Detection)) error {
 		}
 		d.Interface = k.nameOf(d.IfIndex)
 		sink(d)
-		// Visits only matter to sources that were detected since.
-		select {
-		case <-forget.C:
-			if err := k.clearArray("visits"); err != nil {
-				return err
-			}
-		default:
-		}
 	}
 }
 

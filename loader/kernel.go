@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -33,6 +34,7 @@ type Kernel struct {
 	mu       sync.Mutex // guards what follows
 	settings Settings
 	attached map[int]*attachment // by interface index
+	forgot   time.Time           // when visits were
 }
 
 // Open adopts the state pinned at o.Dir, or creates it. Nothing is attached
@@ -49,7 +51,7 @@ func Open(o Options) (_ *Kernel, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
-	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment)}
+	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment), forgot: time.Now()}
 	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -131,6 +133,28 @@ func (k *Kernel) Reconfigure(s Settings) error {
 	return k.publish()
 }
 
+// Tend does what the program cannot do by itself and is to be called about
+// once a second: it scores the probes whose answer is overdue, also of
+// sources that sent nothing since, and once a day forgets who used which
+// service.
+func (k *Kernel) Tend() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range k.attached {
+		if !a.fresh {
+			continue
+		}
+		if err := a.progs.runSettle(); err != nil {
+			return err
+		}
+	}
+	if time.Since(k.forgot) < visitMemory {
+		return nil
+	}
+	k.forgot = time.Now()
+	return k.clearArray("visits")
+}
+
 // Close ends the daemon's hold. With keep, programs, links and maps stay
 // and the kernel goes on dropping; without, everything is detached and
 // unpinned. It may be called twice.
@@ -152,6 +176,7 @@ func (k *Kernel) Close(keep bool) error {
 
 func (k *Kernel) release() error {
 	for _, a := range k.attached {
+		a.progs.close()
 		a.link.Close()
 	}
 	k.attached = nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"denmap/bpf"
 	"denmap/testenv/packet"
 )
 
@@ -115,13 +116,13 @@ func TestModelKnowsTheHashes(t *testing.T) {
 			continue
 		}
 		l.run(packet.Connect(a, host(a), 1000).Bytes())
-		var word uint64
-		if err := l.maps["first_failures"].Lookup(uint32(slotOf(m.sourceKey(&view{v6: a.Is6(), src: src}), l.seed)), &word); err != nil {
+		var set bpf.ScanNewcomers
+		if err := l.maps["first_failures"].Lookup(uint32(slotOf(m.sourceKey(&view{v6: a.Is6(), src: src}), l.seed)), &set); err != nil {
 			t.Fatal(err)
 		}
 		is := target{dst: netip.AddrFrom16(host(a).As16()), protocol: protoTCP}
-		if want := printOf(is, l.seed)<<16 | 1000; word&0xffffffff != want {
-			t.Errorf("%v: its slot holds %#x, want a fingerprint of %#x", a, word, want)
+		if got, want := uint64(set.Ways[3].Prints[0]), printOf(is, l.seed)<<16|1000; got != want {
+			t.Errorf("%v: its set holds %#x, want a fingerprint of %#x", a, got, want)
 		}
 	}
 }

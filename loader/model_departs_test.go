@@ -11,23 +11,12 @@ var departs = struct {
 	sweepAnyProtocol bool
 	// Port 0 is never swept.
 	noSweepOfPort0 bool
-	// The first failure's address is forgotten: evidence from it does not
-	// make the second address a second one.
-	firstAddressLost bool
 	// A ban that is prolonged ends its evidence when it would have ended.
 	prolongedEvidenceEnds bool
 	// An open UDP port is open on every address for 64 ticks.
 	openUDPEverywhere bool
 	// nmap -O's datagram counts on the track of TCP.
 	osDatagramOnTCP bool
-	// A SYN that waited in vain counts with the header of the packet that
-	// settles it.
-	waitingBlamesLatest bool
 	// A crafted SYN fails even where a service has just gone.
 	craftedToGone bool
-	// First failures come back after 128 decays, for 1 or 2.
-	firstComesBack bool
-	// A first failure of 1 point on file is not added to a source that
-	// enters with as many points as the alert score.
-	filterBypassed bool
-}{true, true, true, true, true, true, true, true, true, true}
+}{true, true, true, true, true, true}

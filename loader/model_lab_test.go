@@ -29,7 +29,8 @@ type step struct {
 	wait   time.Duration
 	via    byte // IP protocol
 	p      packet.TCP
-	toggle int // number of a socket plus one; then there is no packet
+	toggle int  // number of a socket plus one; then there is no packet
+	settle bool // what waits; no packet either
 }
 
 func (s step) frame() []byte {
@@ -176,6 +177,7 @@ func (l *modelLab) model() *model {
 	m := &model{
 		settings: l.o.Settings, monitor: l.o.Monitor, bridged: l.o.Bridged, nat: l.host.NAT, low: low, high: high,
 		own: make(map[netip.Addr]bool), lists: l.lists, ignored: make(map[uint16]bool),
+		entries: l.o.EntryLimit,
 		sources: make(map[netip.Prefix]*modelSource), bans: make(map[netip.Prefix]*modelBan),
 		rooms: make(map[netip.Prefix]*waitingRoom), published: make(map[service]time.Duration),
 		awaited: make(map[netip.Addr]uint32), listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
@@ -188,6 +190,9 @@ func (l *modelLab) model() *model {
 			}
 			return found, connected
 		},
+	}
+	if m.entries == 0 {
+		m.entries = int(bpf.ScanLayoutENTRIES_A_SECOND)
 	}
 	for _, a := range l.host.Own {
 		m.own[whole(a).Addr()] = true
@@ -257,6 +262,12 @@ func (l *modelLab) replay(steps []step) (at int, difference string) {
 			l.toggle(l.sockets[s.toggle-1])
 			continue
 		}
+		if s.settle {
+			if difference := l.compareSettling(m); difference != "" {
+				return i, difference
+			}
+			continue
+		}
 		if difference := l.compare(m, s.frame()); difference != "" {
 			return i, difference
 		}
@@ -284,6 +295,28 @@ func (l *modelLab) compare(m *model, frame []byte) string {
 	}
 	if got := l.detections(); len(got)+len(m.detections) > 0 && !reflect.DeepEqual(got, m.detections) {
 		return fmt.Sprintf("%s, and the program sends\n\t%+v\nthe model\n\t%+v", want, got, m.detections)
+	}
+	return ""
+}
+
+// compareSettling settles what waits, source by source as the program does.
+func (l *modelLab) compareSettling(m *model) string {
+	l.t.Helper()
+	var order []netip.Prefix
+	var key bpf.ScanPrefix
+	for err := l.maps["waiters"].NextKey(nil, &key); !notFound(err); err = l.maps["waiters"].NextKey(&key, &key) {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		order = append(order, netip.PrefixFrom(netip.AddrFrom16(prefixFrom(key).Addr().As16()), int(key.Len)))
+	}
+	m.detections = m.detections[:0]
+	m.settle(order)
+	if err := l.Settle(); err != nil {
+		l.t.Fatal(err)
+	}
+	if got := l.detections(); len(got)+len(m.detections) > 0 && !reflect.DeepEqual(got, m.detections) {
+		return fmt.Sprintf("settled, and the program sends\n\t%+v\nthe model\n\t%+v", got, m.detections)
 	}
 	return ""
 }
@@ -384,6 +417,10 @@ func goSource(steps []step) string {
 		}
 		if s.toggle > 0 {
 			fmt.Fprintf(&b, "toggle: %d},\n", s.toggle)
+			continue
+		}
+		if s.settle {
+			fmt.Fprintf(&b, "settle: true},\n")
 			continue
 		}
 		fmt.Fprintf(&b, "via: %d, p: packet.TCP{", s.via)

@@ -59,8 +59,9 @@ func (m *model) ban(v *view, s *modelSource) {
 	bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}
 }
 
-// enter makes the source known on its second failure, or on the first if
-// that alone reaches the alert score. False: this one is kept waiting.
+// enter gives the source an entry on its second failure, or on the first if
+// that reaches the alert score; in a flood on its fourth, or on one that
+// brings a ban. False: it waits on file.
 func (m *model) enter(v *view, s *modelSource, f failure) bool {
 	if s.known {
 		if s.isOver(m.now, m.decay()) {
@@ -68,30 +69,53 @@ func (m *model) enter(v *view, s *modelSource, f failure) bool {
 		}
 		return true
 	}
-	before := s.waiting
-	if before != nil && before.age(m.now, m.decay()) < 0 {
-		before = nil
+	file := m.file(s)
+	if file == nil {
+		file = &newcomer{src: v.src, tick: uint32(m.now / newcomerTick)}
 	}
-	_, alert, _ := m.track(s, f)
-	direct := f.points >= alert
-	if before == nil && !direct {
-		s.waiting = &first{f, v.src, sixteenths(m.now, m.decay())}
+	n, points := len(file.failures)+1, file.points()+f.points
+	_, alert, ban := m.track(s, f)
+	due := n >= 2 || points >= alert
+	if !due || m.isFlooded() && n < 4 && points < ban {
+		file.failures = append(file.failures, f)
+		file.many = file.many || file.src != v.src
+		s.file = file
 		return false
 	}
-	s.known, s.waiting = true, nil
-	if before == nil || direct && departs.filterBypassed {
-		m.begin(v, s, m.now)
-		return true
+	began := m.now
+	if n > 1 {
+		began -= file.age(m.now)
 	}
-	age := before.age(m.now, m.decay()) * m.decay() / 16
-	m.begin(v, s, m.now-time.Duration(age)*time.Millisecond)
-	if !departs.firstAddressLost {
-		s.addr = before.src
+	m.begin(v, s, began)
+	s.many = file.many || file.src != v.src
+	for _, before := range file.failures {
+		s.remember(before)
+		points, _, ban := m.track(s, before)
+		points.add(before.points, 2*ban, ms(s.began), m.decay())
 	}
-	s.remember(before.failure)
-	points, _, ban := m.track(s, before.failure)
-	points.add(before.points, 2*ban, ms(s.began), m.decay())
 	return true
+}
+
+// file returns what the source has on file, unless that has decayed.
+func (m *model) file(s *modelSource) *newcomer {
+	if s.file != nil && s.file.age(m.now) < time.Duration(s.file.points())*m.settings.Decay {
+		return s.file
+	}
+	return nil
+}
+
+// isFlooded counts a source that wants an entry and says whether more do
+// than may.
+func (m *model) isFlooded() bool {
+	if second := m.now / time.Second; m.flood.second != second {
+		before := 0
+		if m.flood.second+1 == second {
+			before = m.flood.now
+		}
+		m.flood = flood{second: second, before: before}
+	}
+	m.flood.now++
+	return m.flood.now > m.entries || m.flood.before > m.entries
 }
 
 func (m *model) begin(v *view, s *modelSource, began time.Duration) {

@@ -65,6 +65,11 @@ func (r *rolls) sequence(n int) []step {
 			steps = append(steps, s)
 			continue
 		}
+		if r.IntN(30) == 0 {
+			s.settle = true
+			steps = append(steps, s)
+			continue
+		}
 		src := pick(r, sources)
 		dst := pick(r, targets)
 		for dst.Is4() != src.Is4() {
@@ -291,5 +296,5 @@ func randomOptions(rng *rand.Rand) RunnerOptions {
 		BanDuration: []time.Duration{10 * time.Minute, time.Second, time.Minute, time.Hour}[rng.IntN(4)],
 		IgnorePorts: []uint16{1003, 65535}, BanMultiplier: rng.IntN(5), BanMax: 24 * time.Hour,
 	}
-	return RunnerOptions{Settings: s, Monitor: rng.IntN(5) == 0, Bridged: rng.IntN(3) == 0}
+	return RunnerOptions{Settings: s, Monitor: rng.IntN(5) == 0, Bridged: rng.IntN(3) == 0, EntryLimit: rng.IntN(3)}
 }

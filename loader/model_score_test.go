@@ -5,6 +5,7 @@ package loader
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"denmap/userspace/event"
@@ -54,18 +55,36 @@ type failure struct {
 	tool   event.Tool
 }
 
-// first is the only failure of a source so far. Its time is kept in
-// sixteenths of a decay.
-type first struct {
-	failure
-	src       netip.Addr
-	sixteenth int64
+// newcomer is a source without an entry: its failures, at most three.
+type newcomer struct {
+	failures []failure
+	src      netip.Addr // of the first
+	many     bool       // not of all
+	tick     uint32     // of the first
+}
+
+func (n *newcomer) points() (points int) {
+	for _, f := range n.failures {
+		points += f.points
+	}
+	return points
+}
+
+func (n *newcomer) noted(t target) bool {
+	return slices.ContainsFunc(n.failures, func(f failure) bool { return f.target == t })
+}
+
+const newcomerTick = 1 << 26
+
+// age is exact to a tick.
+func (n *newcomer) age(now time.Duration) time.Duration {
+	return time.Duration(uint32(now/newcomerTick)-n.tick) * newcomerTick
 }
 
 // modelSource is all that is remembered of one scored prefix.
 type modelSource struct {
-	waiting *first // before it is known
-	known   bool   // it failed twice once
+	file  *newcomer // before it is known
+	known bool      // it has an entry
 
 	tcp, udp    score
 	latest      []failure // of 32
@@ -151,20 +170,6 @@ func (s *modelSource) isOver(now time.Duration, every int64) bool {
 	return s.tcp.points == 0 && s.udp.points == 0
 }
 
-func sixteenths(now time.Duration, every int64) int64 { return ms(now) * 16 / every }
-
-// age is in sixteenths of a decay. -1: forgotten.
-func (f *first) age(now time.Duration, every int64) int64 {
-	age := sixteenths(now, every) - f.sixteenth
-	if departs.firstComesBack {
-		age %= 128 * 16
-	}
-	if age >= int64(f.points)*16 {
-		return -1
-	}
-	return age
-}
-
 // inPrefix returns the first bits of a.
 func inPrefix(a netip.Addr, n int) netip.Prefix {
 	p, err := a.Prefix(n)
@@ -182,7 +187,7 @@ func slotOf(p netip.Prefix, seed uint64) uint64 {
 	if isLinkLocal6(p.Addr()) {
 		w[1] = hostToNet(1) // the interface
 	}
-	return hashWords(w, seed^uint64(p.Bits())) >> 47
+	return hashWords(w, seed^uint64(p.Bits())) >> 48
 }
 
 func printOf(t target, seed uint64) uint64 {

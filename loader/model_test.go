@@ -32,6 +32,15 @@ type model struct {
 	published  map[service]time.Duration // when, in seconds
 	awaited    map[netip.Addr]uint32     // tick of the last SYN that waits
 	detections []event.Detection
+	entries    int // a second that are no flood
+	flood      flood
+}
+
+// flood is how many sources wanted an entry in a second and in the one
+// before.
+type flood struct {
+	second      time.Duration
+	now, before int
 }
 
 // listing is what an operator or the host says of an address.
@@ -182,7 +191,8 @@ func whole(a netip.Addr) netip.Prefix {
 // isRepeated: counted before, and not forgotten.
 func (m *model) isRepeated(s *modelSource, t target) bool {
 	if !s.known {
-		return s.waiting != nil && s.waiting.target == t && s.waiting.age(m.now, m.decay()) >= 0
+		file := m.file(s)
+		return file != nil && file.noted(t)
 	}
 	return s.remembers(t) && !s.isOver(m.now, m.decay())
 }

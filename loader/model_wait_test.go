@@ -5,13 +5,11 @@ package loader
 import (
 	"net/netip"
 	"time"
-
-	"denmap/userspace/event"
 )
 
 // Where the host has no say, a SYN waits for a later packet of its
 // connection. It fails when none came for three seconds or when more than
-// 16 wait; the next SYN of the same address settles what is due.
+// 16 wait: found once a second, and one with each SYN of the same address.
 const (
 	answerMS    = 3000
 	staleMS     = 10 * 60 * 1000
@@ -52,56 +50,67 @@ func (m *model) waits(v *view, g guess, ours bool) bool {
 	return v.ours || m.bridged
 }
 
-// await settles what is due and lets a SYN wait.
+// await lets a SYN wait. One that it takes the place of has failed.
 func (m *model) await(v *view, f failure) string {
 	if at, ok := m.published[service{v.dst, v.dport}]; ok && m.now/time.Second-at < 24*60*60 {
 		return "pass open"
 	}
 	room := m.room(v)
-	slot, reason := m.takeSlot(room, v, f)
-	if reason == "pass waiting" {
-		room.slots[slot] = &unanswered{failure: f, v: *v, ms: uint32(ms(m.now))}
+	slot := m.chooseSlot(room, v, f)
+	last := room.slots[slot]
+	room.slots[slot] = &unanswered{failure: f, v: *v, ms: uint32(ms(m.now))}
+	failed := last != nil && last.target != f.target && !m.isFree(last) && !last.answered && last.v.src == v.src
+	if failed && m.fail(last) == "drop crossed" {
+		return "drop crossed"
 	}
-	return reason
+	return "pass waiting"
 }
 
-// takeSlot settles what is due and returns the slot of the same port, the
-// first free one, or the next in turn.
-func (m *model) takeSlot(room *waitingRoom, v *view, f failure) (slot int, reason string) {
-	slot, reason = waitingMost, "pass waiting"
-	fail := func(u *unanswered) {
-		if u.v.src == v.src && m.fail(v, u, f.tool) == "drop crossed" {
-			reason = "drop crossed"
+// chooseSlot: that of the same port, one that is due, a free one, or the
+// next in turn.
+func (m *model) chooseSlot(room *waitingRoom, v *view, f failure) int {
+	due, free := -1, -1
+	for i, u := range room.slots {
+		switch {
+		case u != nil && u.target == f.target:
+			return i
+		case m.isFree(u) && free < 0:
+			free = i
+		case m.isDue(u) && due < 0 && u.v.src == v.src:
+			due = i
 		}
 	}
-	for i, u := range room.slots {
-		if u != nil && u.target == f.target {
-			slot = i
-			continue
-		}
-		if u != nil {
-			switch age := uint32(ms(m.now)) - u.ms; {
-			case age > staleMS, u.answered && age > answerMS:
+	switch {
+	case due >= 0:
+		return due
+	case free >= 0:
+		return free
+	}
+	room.next++
+	return (room.next - 1) % waitingMost
+}
+
+func (m *model) waited(u *unanswered) uint32 { return uint32(ms(m.now)) - u.ms }
+
+func (m *model) isDue(u *unanswered) bool {
+	return u != nil && !u.answered && m.waited(u) > answerMS && m.waited(u) <= staleMS
+}
+
+func (m *model) isFree(u *unanswered) bool {
+	return u == nil || m.waited(u) > staleMS || u.answered && m.waited(u) > answerMS
+}
+
+// settle scores what waited in vain, source by source in the given order.
+func (m *model) settle(order []netip.Prefix) {
+	for _, key := range order {
+		room := m.rooms[key]
+		for i := range room.slots {
+			if u := room.slots[i]; m.isDue(u) {
 				room.slots[i] = nil
-			case age > answerMS && u.v.src == v.src:
-				room.slots[i] = nil
-				fail(u)
+				m.fail(u)
 			}
 		}
-		if room.slots[i] == nil && slot == waitingMost {
-			slot = i
-		}
 	}
-	if slot < waitingMost {
-		return slot, reason
-	}
-	slot = room.next % waitingMost
-	room.next++
-	if u := room.slots[slot]; !u.answered && u.v.src == v.src {
-		room.slots[slot] = nil
-		fail(u)
-	}
-	return slot, reason
 }
 
 // room returns where the source's SYNs wait, about to be used.
@@ -117,15 +126,10 @@ func (m *model) room(v *view) *waitingRoom {
 }
 
 // fail scores a SYN that waited in vain.
-func (m *model) fail(v *view, u *unanswered, tool event.Tool) string {
-	s := m.source(v)
+func (m *model) fail(u *unanswered) string {
+	s := m.source(&u.v)
 	if m.isRepeated(s, u.target) {
 		return "pass repeated"
-	}
-	if departs.waitingBlamesLatest {
-		f := u.failure
-		f.tool = tool
-		return m.score(v, s, f)
 	}
 	return m.score(&u.v, s, u.failure)
 }

@@ -564,7 +564,7 @@ func TestCrossingIsExactOnManyCPUs(t *testing.T) {
 				for i := range 50 {
 					frame := packet.Connect(src, foreign4, uint16(1000+50*w+i))
 					frame.Flags = packet.FIN // needs no socket: the namespace is this thread's only
-					if v, err := r.prog.Run(&ebpf.RunOptions{Data: frame.Bytes()}); err != nil {
+					if v, err := r.scan.Run(&ebpf.RunOptions{Data: frame.Bytes()}); err != nil {
 						t.Error(err)
 					} else if v == xdpPass {
 						passed[w]++
@@ -591,6 +591,9 @@ func TestLostEventsAreCounted(t *testing.T) {
 		for port := range uint16(4) {
 			r.run(flags(0)(src, host4, port).Bytes())
 			sent++
+		}
+		if i%16 == 0 {
+			r.advance(time.Second) // else it is a forged flood
 		}
 	}
 	lost := r.counts()["lost event"]
@@ -1091,8 +1094,64 @@ func TestWaitingProbesBelongToTheirSender(t *testing.T) {
 	if got := r.drain(); len(got) != 0 {
 		t.Errorf("events: %+v", got)
 	}
-	if got := r.verdict(packet.Connect(scanner6, host6, 80).Bytes()); got != "drop crossed" {
+	if err := r.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.verdict(packet.Connect(scanner6, host6, 80).Bytes()); got != "drop banned" {
 		t.Errorf("the scanner's next SYN: %q", got)
+	}
+	if got := r.verdict(packet.Connect(neighbour, host6, 81).Bytes()); got != "pass waiting" {
+		t.Errorf("the neighbour's next SYN: %q", got)
+	}
+}
+
+// TestScanThatStopsIsSettled: what waits is scored without another packet of
+// its source, once, with its own time and ports.
+func TestScanThatStopsIsSettled(t *testing.T) {
+	r := behindNAT(t)
+	for port := range uint16(12) {
+		if got := r.verdict(packet.Connect(scanner4, host4, 1000+port).Bytes()); got != "pass waiting" {
+			t.Fatalf("port %d: %q", 1000+port, got)
+		}
+	}
+	settle := func() []event.Detection {
+		t.Helper()
+		if err := r.Settle(); err != nil {
+			t.Fatal(err)
+		}
+		return r.drain()
+	}
+	r.advance(2 * time.Second)
+	if got := settle(); len(got) != 0 {
+		t.Errorf("too early: %+v", got)
+	}
+	r.advance(2 * time.Second)
+	got := settle()
+	if len(got) != 2 || got[0].Verdict != event.VerdictAlert || got[1].Verdict != event.VerdictBan {
+		t.Fatalf("events: %+v", got)
+	}
+	if d := got[1]; d.Source.Addr() != scanner4 || d.Destination != host4 || d.Transport != "tcp" || d.IfIndex != 1 || d.Ports[0] != 1007 || d.Main != event.Connect {
+		t.Errorf("the ban says %+v", d)
+	}
+	if got := settle(); len(got) != 0 {
+		t.Errorf("again: %+v", got)
+	}
+}
+
+func TestAllowedSourcesAreNotSettled(t *testing.T) {
+	r := behindNAT(t)
+	for port := range uint16(12) {
+		r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+	}
+	if _, _, err := r.SyncList(Allow, []ListEntry{{Prefix: netip.PrefixFrom(scanner4, 32)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.advance(4 * time.Second)
+	if err := r.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.drain(); len(got) != 0 {
+		t.Errorf("events: %+v", got)
 	}
 }
 

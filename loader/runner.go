@@ -21,7 +21,7 @@ import (
 // A Runner is for one goroutine.
 type Runner struct {
 	*State
-	prog   *ebpf.Program
+	programs
 	clock  *ebpf.Variable
 	answer *ebpf.Variable
 	events *ringbuf.Reader
@@ -34,6 +34,9 @@ type RunnerOptions struct {
 	RawIP    bool // frames begin with the IP header
 	Monitor  bool
 	Bridged  bool // frames come from a port of a bridge
+	// EntryLimit is how many sources a second may enter the table before
+	// that counts as a forged flood; 0: as always.
+	EntryLimit int
 	// Seed keys every hash: the same frames under the same seed and clock
 	// always meet the same verdicts.
 	Seed uint64
@@ -87,6 +90,11 @@ func (r *Runner) load(o RunnerOptions) error {
 	if err := spec.Variables[bpf.ScanVarTestClock].Set(uint8(1)); err != nil {
 		return fmt.Errorf("choose test clock: %w", err)
 	}
+	if o.EntryLimit > 0 {
+		if err := spec.Variables[bpf.ScanVarEntryLimit].Set(uint32(o.EntryLimit)); err != nil {
+			return fmt.Errorf("limit entries: %w", err)
+		}
+	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: r.maps})
 	if err != nil {
 		return explainLoad(err)
@@ -94,7 +102,7 @@ func (r *Runner) load(o RunnerOptions) error {
 	defer coll.Close()
 	r.clock, r.answer = coll.Variables[bpf.ScanVarTestNow], coll.Variables[bpf.ScanVarTestOutcome]
 	// The variable lives in a map of the program, which keeps it.
-	r.prog = coll.DetachProgram("scan_xdp")
+	r.programs = programsOf(coll)
 	return r.SetClock(time.Hour)
 }
 
@@ -134,7 +142,7 @@ func (r *Runner) Forget() error {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
 	}
-	for _, name := range []string{"first_failures", "listened", "visits", "answers"} {
+	for _, name := range []string{"first_failures", "pressures", "listened", "visits", "answers"} {
 		if err := r.clearArray(name); err != nil {
 			return err
 		}
@@ -173,15 +181,18 @@ func clearTable(m *ebpf.Map) error {
 // Run sends one frame of at least 14 bytes through the program and returns
 // its XDP verdict: 1 drop, 2 pass.
 func (r *Runner) Run(frame []byte) (uint32, error) {
-	verdict, err := r.prog.Run(&ebpf.RunOptions{Data: frame})
+	verdict, err := r.scan.Run(&ebpf.RunOptions{Data: frame})
 	if err != nil {
 		return 0, fmt.Errorf("run program on %d bytes: %w", len(frame), err)
 	}
 	return verdict, nil
 }
 
+// Settle scores the probes whose answer is overdue at the present clock.
+func (r *Runner) Settle() error { return r.runSettle() }
+
 // Program returns the loaded program, which belongs to the Runner.
-func (r *Runner) Program() *ebpf.Program { return r.prog }
+func (r *Runner) Program() *ebpf.Program { return r.scan }
 
 // Events returns what the program reported since the last call.
 func (r *Runner) Events() ([]event.Detection, error) {
@@ -216,9 +227,7 @@ func (r *Runner) Counts() (map[string]uint64, error) {
 // Close frees program and tables. It may be called twice.
 func (r *Runner) Close() error {
 	var err error
-	if r.prog != nil {
-		err = r.prog.Close()
-	}
+	r.programs.close()
 	if r.events != nil {
 		err = errors.Join(err, r.events.Close())
 	}

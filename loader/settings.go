@@ -53,6 +53,7 @@ func (s Settings) check() error {
 // flow is what differs between two interfaces under the same settings.
 type flow struct {
 	slot     int
+	index    int // of the interface; 0: any
 	ethernet bool
 	mac      [6]byte
 	monitor  bool
@@ -74,6 +75,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 	}
 	for name, value := range map[string]any{
 		bpf.ScanVarIfaceSlot:      uint32(f.slot),
+		bpf.ScanVarOwnIfindex:     uint32(f.index),
 		bpf.ScanVarLinkIsEthernet: flag(f.ethernet),
 		bpf.ScanVarOwnMac:         f.mac,
 		bpf.ScanVarMonitor:        flag(f.monitor),
@@ -120,15 +122,41 @@ func ephemeralPorts() (low, high uint16, err error) {
 	return low, high, nil
 }
 
-// loadProgram loads the program for one interface on the shared maps. With
-// frags, it takes packets of several buffers.
-func (k *Kernel) loadProgram(f flow, frags bool) (*ebpf.Program, error) {
+// programs are those of one interface, which have its settings.
+type programs struct {
+	scan   *ebpf.Program // attached
+	settle *ebpf.Program // run every second
+}
+
+// programsOf takes the programs out of a collection, which may then be
+// closed.
+func programsOf(coll *ebpf.Collection) programs {
+	return programs{scan: coll.DetachProgram("scan_xdp"), settle: coll.DetachProgram("settle")}
+}
+
+func (p programs) close() {
+	p.scan.Close()
+	p.settle.Close()
+}
+
+// runSettle scores what waited in vain. The packet is not looked at; the
+// kernel wants 14 bytes.
+func (p programs) runSettle() error {
+	if _, err := p.settle.Run(&ebpf.RunOptions{Data: make([]byte, 14)}); err != nil {
+		return fmt.Errorf("settle waiting probes: %w", err)
+	}
+	return nil
+}
+
+// loadPrograms loads the programs for one interface on the shared maps.
+// With frags, they take packets of several buffers.
+func (k *Kernel) loadPrograms(f flow, frags bool) (programs, error) {
 	spec, err := bpf.LoadScan()
 	if err != nil {
-		return nil, fmt.Errorf("read embedded program: %w", err)
+		return programs{}, fmt.Errorf("read embedded program: %w", err)
 	}
 	if err := specialize(spec, k.settings, f, k.seed); err != nil {
-		return nil, err
+		return programs{}, err
 	}
 	const fragsFlag = 1 << 5 // BPF_F_XDP_HAS_FRAGS
 	if !frags {
@@ -140,10 +168,10 @@ func (k *Kernel) loadProgram(f flow, frags bool) (*ebpf.Program, error) {
 	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: k.maps})
 	if err != nil {
-		return nil, explainLoad(err)
+		return programs{}, explainLoad(err)
 	}
 	defer coll.Close()
-	return coll.DetachProgram("scan_xdp"), nil
+	return programsOf(coll), nil
 }
 
 // complaint is the last line of a verifier's log that is not statistics.

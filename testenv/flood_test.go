@@ -3,6 +3,7 @@
 package testenv
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -20,15 +21,25 @@ import (
 // forgedSources is how many sources a flood has.
 const forgedSources = 1_000_000
 
-// flood sends a SYN to each of the ports from every of n forged sources,
-// and returns how many packets the link took. So many sources do not fit
-// into the documentation ranges; the packets never leave the lab.
-func (h *Host) flood(t T, victim *Host, n int, ports ...uint16) (sent int) {
+// forgedFlood is a SYN to each of the ports from each of some sources. So
+// many do not fit into the documentation ranges; the packets never leave
+// the lab.
+type forgedFlood struct {
+	first, sources int
+	raw            bool // without options, as simple tools send them
+	ports          []uint16
+}
+
+// flood returns how many packets the link took.
+func (h *Host) flood(t T, victim *Host, f forgedFlood) (sent int) {
 	t.Helper()
 	link := h.Link(uplink)
 	mac := victim.MAC(uplink)
-	syn := packet.Connect(netip.MustParseAddr("203.0.113.1"), victim.IPv4, ports[0])
+	syn := packet.Connect(netip.MustParseAddr("203.0.113.1"), victim.IPv4, 0)
 	syn.DstMAC, syn.SrcMAC = mac, h.MAC(uplink)
+	if f.raw {
+		syn.Options, syn.DF = nil, false
+	}
 	frame := syn.Bytes()
 	err := h.Inside(func() error {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -40,9 +51,9 @@ func (h *Host) flood(t T, victim *Host, n int, ports ...uint16) (sent int) {
 			return err
 		}
 		to := &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Halen: 6}
-		for i := range n * len(ports) {
-			binary.BigEndian.PutUint16(frame[36:], ports[i%len(ports)])
-			binary.BigEndian.PutUint32(frame[26:], 0x0a000000+uint32(i/len(ports)))
+		for i := range f.sources * len(f.ports) {
+			binary.BigEndian.PutUint16(frame[36:], f.ports[i%len(f.ports)])
+			binary.BigEndian.PutUint32(frame[26:], 0x0a000000+uint32(f.first+i/len(f.ports)))
 			packet.Finish(frame[14:])
 			for {
 				err = unix.Sendto(fd, frame, 0, to)
@@ -89,10 +100,10 @@ func TestFlood(t *testing.T) {
 		}
 		scan <- refused
 	}()
-	first := forger.flood(t, victim, forgedSources, 5000)
+	first := forger.flood(t, victim, forgedFlood{sources: forgedSources, ports: []uint16{5000}})
 	onceAfter := time.Since(start)
 	lines := len(victim.Log())
-	second := forger.flood(t, victim, forgedSources, 5001)
+	second := forger.flood(t, victim, forgedFlood{sources: forgedSources, ports: []uint16{5001}})
 	twiceAfter := time.Since(start)
 	reached := <-scan
 	t.Logf("%d forged sources in %v, again %d by %v; the scan got %d answers; %d log lines after the first round, %d after the second",
@@ -111,6 +122,49 @@ func TestFlood(t *testing.T) {
 		t.Error("a client is no longer served")
 	}
 	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory, daemon.residentKiB(t), victim.MustDenmap("status").Stdout)
+}
+
+// TestFloodOfPairs forges sources that send two different ports each, back
+// to back and without options, which is enough for an alert, while one
+// address scans a port a second.
+func TestFloodOfPairs(t *testing.T) {
+	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "forger"}})
+	victim, attacker, client, forger := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("forger")
+	victim.ServeHTTP(80)
+	victim.Attach()
+	victim.MustDenmap("bans", "add", "198.51.100.222", "--for", "1h", "--reason", "by hand")
+	start, forged := time.Now(), 0
+	flooding, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for flooding.Err() == nil && forged < 10*forgedSources {
+			f := forgedFlood{first: forged, sources: forgedSources / 10, raw: true, ports: []uint16{5001, 5002}}
+			forged += forger.flood(t, victim, f) / 2
+		}
+	}()
+	probes := 0
+	for probes < 30 && len(victim.LogAbout(attacker.IPv4)) < 2 {
+		probes++
+		attacker.Reaches(victim.IPv4, uint16(4000+probes), time.Second)
+		time.Sleep(time.Second) // the pace of the scan
+	}
+	stop()
+	<-done
+	t.Logf("%d forged sources in %v; %d log lines; %d probes of the scan", forged, time.Since(start), len(victim.Log()), probes)
+	if probes > 12 {
+		t.Errorf("%d probes of the scan, want it banned after 8", probes)
+	}
+	victim.WaitBan(attacker.IPv4)
+	if r := victim.MustDenmap("bans", "show", "--format", "plain"); !strings.Contains(r.Stdout, "198.51.100.222") {
+		t.Errorf("the manual ban is gone: %s", r.Stdout)
+	}
+	if n := len(victim.Log()); n > 200 {
+		t.Errorf("%d log lines", n)
+	}
+	if !client.Reaches(victim.IPv4, 80, time.Second) {
+		t.Error("a client is no longer served")
+	}
 }
 
 // residentKiB returns the resident size of the daemon in KiB.

@@ -126,6 +126,11 @@ func (d *daemon) tick(now time.Time) {
 	if d.host != nil {
 		d.setHost(*d.host)
 	}
+	if err := d.kernel.Tend(); err != nil {
+		d.tell.trouble("probes", err.Error()+"; probes that wait for an answer are not judged")
+	} else {
+		d.tell.fine("probes", "probes that wait for an answer are judged again")
+	}
 	d.countLosses(now)
 }
 

@@ -126,6 +126,8 @@ type fakeKernel struct {
 	refuse    map[string]error // by interface
 	badLists  error
 	badConfig error
+	badTend   error
+	tended    int
 	lists     map[lists.Kind][]lists.Entry
 	facts     Host
 	beats     []time.Duration
@@ -331,6 +333,13 @@ func (k *fakeKernel) DropExpired() ([]event.Ban, error) {
 
 func (k *fakeKernel) Source(netip.Prefix) (event.Source, bool, error) {
 	return event.Source{}, false, nil
+}
+
+func (k *fakeKernel) Tend() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.tended++
+	return k.badTend
 }
 
 func (k *fakeKernel) LostEvents() (map[string]uint64, error) {

@@ -117,6 +117,9 @@ type Kernel interface {
 	// kernel lets everything pass. Zero: it never does.
 	Heartbeat(silence time.Duration) error
 
+	// Tend does what the program cannot do by itself, once a second.
+	Tend() error
+
 	// Bans returns the bans in force, Ban the one of exactly this source.
 	Bans() ([]event.Ban, error)
 	Ban(netip.Prefix) (event.Ban, bool, error)

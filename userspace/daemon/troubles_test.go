@@ -82,6 +82,22 @@ func TestTroublesOfLog(t *testing.T) {
 	})
 }
 
+// TestTendsTheKernel: every second, whatever the last time said.
+func TestTendsTheKernel(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.kernel.badTend = errors.New("no such program")
+	w.run()
+	w.ticking("trouble with probes", func() bool { return strings.Contains(w.troubles()["probes"].Text, "no such program") })
+	tended := 0
+	w.kernel.with(func() { w.kernel.badTend, tended = nil, w.kernel.tended })
+	w.ticking("end of the trouble", func() bool { return len(w.troubles()) == 0 })
+	w.kernel.with(func() {
+		if w.kernel.tended <= tended {
+			t.Error("not tended again")
+		}
+	})
+}
+
 func TestLogHealth(t *testing.T) {
 	var h logHealth
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
