@@ -6,7 +6,7 @@ set -eu
 
 packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
 	nmap ncat masscan zmap hping3 tcpdump curl ethtool iproute2 util-linux nftables chromium
-	postfix sasl2-bin libsasl2-modules"
+	postfix sasl2-bin libsasl2-modules fail2ban crowdsec-custom-bouncer prometheus"
 
 missing=
 for p in $packages; do
@@ -16,11 +16,13 @@ done
 root=
 [ "$(id -u)" = 0 ] || root=sudo
 echo "installing:$missing" >&2
-case $missing in *postfix*)
-	# The lab starts a server of its own; the machine's must not run.
-	if command -v systemctl >/dev/null; then $root systemctl mask postfix.service; fi
-	;;
-esac
+# The lab starts servers of its own; the machine's must not run.
+for s in postfix fail2ban prometheus crowdsec-custom-bouncer; do
+	case $missing in *" $s"*)
+		if command -v systemctl >/dev/null; then $root systemctl mask "$s.service"; fi
+		;;
+	esac
+done
 $root apt-get update -q
 # shellcheck disable=SC2086 # one word a package
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -33,6 +33,10 @@ var tools = []tool{
 	{"tcpdump", "tcpdump", []string{"--version"}},
 	{"postfix", "postfix", []string{"-h"}},
 	{"saslpasswd2", "sasl2-bin", []string{"-V"}},
+	{"fail2ban-server", "fail2ban", []string{"--version"}},
+	{"fail2ban-client", "fail2ban", []string{"--version"}},
+	{"crowdsec-custom-bouncer", "crowdsec-custom-bouncer", []string{"-version"}},
+	{"promtool", "prometheus", []string{"--version"}},
 }
 
 // sbinDirs are searched after PATH: a user's PATH often leaves them out.
