@@ -193,7 +193,7 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 	if err := os.Remove(pin); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Interface{}, errors.Join(fmt.Errorf("replace link pin: %w", err), a.link.Close())
 	}
-	if err := a.link.Pin(pin); err != nil {
+	if err := pinAt(a.link, pin); err != nil {
 		return Interface{}, errors.Join(fmt.Errorf("pin link of %q: %w", attrs.Name, err), a.link.Close())
 	}
 	k.attached[attrs.Index] = a

@@ -44,7 +44,7 @@ func holdMaps(dir string, spec *ebpf.CollectionSpec) (maps map[string]*ebpf.Map,
 		return nil, false, err
 	}
 	// An end that was cut short may have taken the links alone.
-	if err := os.Mkdir(filepath.Join(dir, linksDir), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeDir(filepath.Join(dir, linksDir)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, false, fmt.Errorf("create pins: %w", err)
 	}
 	if adopted {
@@ -67,7 +67,7 @@ func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, 
 		}
 	}()
 	staging := filepath.Join(dir, newDir)
-	if err := os.Mkdir(staging, 0o700); err != nil {
+	if err := makeDir(staging); err != nil {
 		return nil, fmt.Errorf("create pins: %w", err)
 	}
 	for name, ms := range shared(spec) {
@@ -76,7 +76,8 @@ func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, 
 			return nil, fmt.Errorf("create map %q: %w", name, err)
 		}
 		maps[name] = m
-		if err := m.Pin(filepath.Join(staging, name)); err != nil {
+		pin := filepath.Join(staging, name)
+		if err := pinAt(m, pin); err != nil {
 			return nil, fmt.Errorf("pin map %q: %w", name, err)
 		}
 	}

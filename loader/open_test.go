@@ -176,11 +176,47 @@ func TestServiceDirectory(t *testing.T) {
 	if err := Remove(dir); !errors.Is(err, ErrNotAttached) {
 		t.Errorf("remove nothing: %v, want ErrNotAttached", err)
 	}
-	if err := os.Chown(given, 64999, 64999); err != nil {
+	if err := os.Chown(given, someone, someone); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(Options{Dir: dir, Settings: defaults()}); err == nil || !strings.Contains(err.Error(), "belongs to user 64999") {
 		t.Errorf("somebody else's directory: %v", err)
+	}
+}
+
+// someone is a user other than root; no such account need exist.
+const someone = 64999
+
+// TestPinsBelongToTheOwnerOfTheDirectory makes, as root, the state in a
+// directory that the service has: the service must be able to adopt it.
+func TestPinsBelongToTheOwnerOfTheDirectory(t *testing.T) {
+	dir := bpfDir(t)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, someone, someone); err != nil {
+		t.Fatal(err)
+	}
+	maps, adopted, err := holdMaps(dir, spec)
+	if err != nil || adopted {
+		t.Fatalf("adopted %v, %v", adopted, err)
+	}
+	closeMaps(maps)
+	for _, name := range []string{linksDir, mapsDir, mapsDir + "/metas"} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil || st.Uid != someone || st.Gid != someone {
+			t.Errorf("%s belongs to %d:%d, %v", name, st.Uid, st.Gid, err)
+		}
+	}
+	if err := removePins(dir); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left in the service's directory: %v, %v", left, err)
 	}
 }
 

@@ -136,9 +136,9 @@ func hasState(dir string) (bool, error) {
 	return true, nil
 }
 
-// removePins unlinks everything below dir, and dir itself if that is ours
-// to remove: the service's is not. The kernel keeps what is still
-// referenced. The caller holds the lock of dir.
+// removePins unlinks everything below dir, and dir itself if that is ours.
+// The kernel keeps what is still referenced. The caller holds the lock of
+// dir.
 func removePins(dir string) error {
 	if err := os.RemoveAll(filepath.Join(dir, linksDir)); err != nil {
 		return fmt.Errorf("remove pins: %w", err)
@@ -152,6 +152,16 @@ func removePins(dir string) error {
 	if err := removeNew(dir); err != nil {
 		return err
 	}
+	return removeDir(dir)
+}
+
+// removeDir removes the empty directory, unless it was made for another
+// user or is a mount, as the service's is.
+func removeDir(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err == nil && int(st.Uid) != os.Geteuid() {
+		return nil
+	}
 	err := os.Remove(dir)
 	for _, mayStay := range []error{fs.ErrNotExist, fs.ErrPermission, unix.EBUSY, unix.EROFS} {
 		if errors.Is(err, mayStay) {
@@ -164,10 +174,29 @@ func removePins(dir string) error {
 	return nil
 }
 
+// makeDir makes a directory below the pin directory, for the same owner.
+func makeDir(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	return account.HandOverPath(path)
+}
+
 // removeNew clears what a start or an end that was cut short left.
 func removeNew(dir string) error {
 	if err := os.RemoveAll(filepath.Join(dir, newDir)); err != nil {
 		return fmt.Errorf("remove pins: %w", err)
+	}
+	return nil
+}
+
+// pinAt pins a map or link below the pin directory, for the same owner.
+func pinAt(object interface{ Pin(path string) error }, path string) error {
+	if err := object.Pin(path); err != nil {
+		return err
+	}
+	if err := account.HandOverPath(path); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

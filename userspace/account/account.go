@@ -36,24 +36,36 @@ func Trusts(uid int) bool {
 // the service cannot use. Without root's rights, and where the owners
 // agree, nothing happens.
 func HandOver(f *os.File) error {
+	return handOver(f.Name(), f.Stat, f.Chown)
+}
+
+// HandOverPath is HandOver for what cannot be opened, such as a pinned map.
+// It follows no symbolic link.
+func HandOverPath(path string) error {
+	return handOver(path,
+		func() (os.FileInfo, error) { return os.Lstat(path) },
+		func(uid, gid int) error { return os.Lchown(path, uid, gid) })
+}
+
+func handOver(path string, stat func() (os.FileInfo, error), chown func(uid, gid int) error) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	dir, err := owner(os.Stat(filepath.Dir(f.Name())))
+	dir, err := owner(os.Stat(filepath.Dir(path)))
 	if err != nil {
-		return fmt.Errorf("hand over %q: %w", f.Name(), err)
+		return fmt.Errorf("hand over %q: %w", path, err)
 	}
-	own, err := owner(f.Stat())
+	own, err := owner(stat())
 	if err != nil {
-		return fmt.Errorf("hand over %q: %w", f.Name(), err)
+		return fmt.Errorf("hand over %q: %w", path, err)
 	}
 	if own.uid == dir.uid && own.gid == dir.gid {
 		return nil
 	}
 	if own.names > 1 {
-		return fmt.Errorf("hand over %q: it is a hard link to another file", f.Name())
+		return fmt.Errorf("hand over %q: it is a hard link to another file", path)
 	}
-	if err := f.Chown(int(dir.uid), int(dir.gid)); err != nil {
+	if err := chown(int(dir.uid), int(dir.gid)); err != nil {
 		return fmt.Errorf("hand over: %w", err)
 	}
 	return nil
