@@ -6,9 +6,9 @@ STATICCHECK = v0.8.2
 FUZZ_EXECS ?= 1000000
 PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS = -s -w -X main.version=$(VERSION)
+LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install clean
+.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,6 +57,9 @@ refresh-geo: ## refresh the built-in country database; needs npm
 
 install: build ## install the program below PREFIX
 	install -D -m 0755 build/denmap $(DESTDIR)$(PREFIX)/sbin/denmap
+
+packages: ## .deb, .rpm and .tar.gz for amd64 and arm64 into build/packages; the first time needs the network
+	sh packaging/build.sh
 
 clean: ## remove what was built
 	rm -rf build

@@ -30,7 +30,7 @@ type environment struct {
 
 	Progress bool // standard error is a terminal: show how far long work is
 	Hints    bool // the same: say what to do about an error, on a second line
-	Root     bool
+	Root     bool // or as able as root, like the service: what is denied is worth telling
 
 	// Network looks at the host's interfaces and addresses.
 	Network func() (netstate.Snapshot, error)
@@ -52,7 +52,7 @@ func hostEnvironment() *environment {
 		ConfigPath: config.DefaultPath,
 		Progress:   terminal,
 		Hints:      terminal,
-		Root:       os.Geteuid() == 0,
+		Root:       os.Geteuid() == 0 || len(missingCapabilities()) == 0,
 		Network:    netstate.Read,
 		Caller:     func() []netip.Addr { return netstate.Reader{}.Caller(os.Getpid()) },
 	}

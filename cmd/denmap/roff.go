@@ -16,7 +16,7 @@ type roff struct {
 
 // head begins the page. Where there is no date, the field stays empty.
 func (r *roff) head(name string, section int, date, source string) {
-	fmt.Fprintf(r, ".TH %s %d %s %s DenMap\n", quoted(strings.ToUpper(name)), section, quoted(date), quoted(source))
+	fmt.Fprintf(r, ".TH %s %d \"%s\" %s DenMap\n", quoted(strings.ToUpper(name)), section, date, quoted(source))
 }
 
 func (r *roff) section(title string) {
