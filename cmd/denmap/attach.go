@@ -90,7 +90,7 @@ func attach(env *environment, c *cli.Context) error {
 	w := &wiring{env: env, stderr: newLines(env.Stderr), meta: eventlog.Meta{Version: version(), Hostname: host}}
 	// Before the error that ends it all is written.
 	defer w.stderr.close()
-	watching := &observers{env: env, c: c, wiring: w, config: cfg, load: load, reload: hup}
+	watching := &observers{env: env, c: c, wiring: w, config: cfg, force: cfg, load: load, reload: hup}
 	defer watching.close()
 	tidy := time.AfterFunc(settled, debug.FreeOSMemory)
 	defer tidy.Stop()
@@ -110,6 +110,7 @@ func attach(env *environment, c *cli.Context) error {
 		Reload:   hup,
 		Service:  readyService{sdnotify.New(env.Getenv), watching.start},
 		Watch:    watching.handle,
+		Unlogged: func() { watching.losses.add(stageLog, 1) },
 		Request:  watching.request,
 		Control:  c.String("control"),
 	})

@@ -30,6 +30,7 @@ type page struct {
 	server  *dashboard.Server
 	kernel  *pageKernel
 	history func() history.Stats // nil: none is kept
+	lost    func() []event.Loss  // nil: nothing gets lost
 	started time.Time
 
 	load   func() (config.Config, error)
@@ -52,6 +53,7 @@ type pageOptions struct {
 	history dashboard.History
 	stats   func() history.Stats
 	locate  func(netip.Addr) event.Place
+	lost    func() []event.Loss // in user space, but for the page; nil: none
 }
 
 // newPage listens where the configuration says; nil if it says nowhere.
@@ -60,7 +62,7 @@ func newPage(env *environment, c *cli.Context, o pageOptions) (*page, error) {
 		return nil, nil
 	}
 	p := &page{
-		env: env, c: c, wiring: o.wiring, load: o.load, reload: o.reload, history: o.stats,
+		env: env, c: c, wiring: o.wiring, load: o.load, reload: o.reload, history: o.stats, lost: o.lost,
 		cfg: o.config, loaded: make(chan struct{}), started: env.Now(),
 	}
 	p.kernel = &pageKernel{page: p}

@@ -156,6 +156,15 @@ func (k *pageKernel) Health(context.Context) (dashboard.Health, error) {
 			Name: p.Name, Hook: string(p.Hook), Mode: mode(p.Interface), Since: stamp(p.Since), Problem: p.Problem,
 		})
 	}
+	absent, err := k.page.env.absent(k.page.config(), protections)
+	if err != nil {
+		return h, err
+	}
+	for _, i := range absent {
+		h.Interfaces = append(h.Interfaces, dashboard.Interface{
+			Name: i.Name, Hook: string(i.XDP), Mode: string(i.Mode), Problem: "waiting for it: there is no such interface, or it cannot be attached",
+		})
+	}
 	fills, err := s.Fills()
 	if err != nil {
 		return h, err
@@ -177,7 +186,9 @@ func (p *page) health() dashboard.Health {
 	if p.history != nil {
 		s := p.history()
 		h.History = &dashboard.HistoryHealth{Available: s.Available, Bytes: s.Bytes, Stored: s.Stored, Lost: s.Lost, Queued: s.Queued}
-		h.Lost = append(h.Lost, event.Loss{Stage: "history", Count: s.Lost})
+	}
+	if p.lost != nil {
+		h.Lost = p.lost()
 	}
 	p.mu.Lock()
 	h.Config.Time = stamp(p.last)

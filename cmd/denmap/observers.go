@@ -36,6 +36,8 @@ type observers struct {
 	load   func() (config.Config, error)
 	reload chan os.Signal
 
+	losses lossLog
+
 	once   sync.Once
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -48,6 +50,7 @@ type observers struct {
 	metrics *metrics.Metrics
 	server  *metrics.Server
 	page    *page
+	force   config.Config // in force, as last read
 }
 
 // readyService starts the observers when the daemon says it is ready.
@@ -115,7 +118,9 @@ func (o *observers) packets() (passed, dropped uint64, err error) {
 }
 
 func (o *observers) openPage(ctx context.Context) {
-	options := pageOptions{wiring: o.wiring, config: o.config, load: o.load, reload: o.reload, locate: o.wiring.place}
+	options := pageOptions{
+		wiring: o.wiring, config: o.config, load: o.load, reload: o.reload, locate: o.wiring.place, lost: o.lossList,
+	}
 	if o.history != nil {
 		options.history, options.stats = o.history, o.history.Stats
 	}
@@ -138,12 +143,15 @@ func (o *observers) openPage(ctx context.Context) {
 // handle passes an event on, or keeps it while the observers start. A full
 // history counts what it cannot take.
 func (o *observers) handle(e event.Event) {
+	o.losses.note(e)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ready {
 		o.pass(e)
 	} else if len(o.early) < maxEarly {
 		o.early = append(o.early, e)
+	} else {
+		o.losses.add(stageHistory, 1)
 	}
 }
 
@@ -192,6 +200,7 @@ func (o *observers) loadConfig() (config.Config, error) {
 		if cfg.Dashboard != o.config.Dashboard || cfg.Metrics != o.config.Metrics {
 			o.wiring.report("another dashboard.listen or metrics.listen takes a restart")
 		}
+		o.force = cfg
 		if o.history != nil {
 			o.history.SetBounds(cfg.History.Keep, cfg.History.MaxSize)
 		}

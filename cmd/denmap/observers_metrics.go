@@ -13,9 +13,9 @@ func (o *observers) openMetrics() {
 		return
 	}
 	m := metrics.New(metrics.Options{
-		Version: version(), Packets: o.metricPackets, Tables: o.metricTables,
+		Version: version(), Revision: revision(), Packets: o.metricPackets, Tables: o.metricTables,
 		Interfaces: o.metricInterfaces, ActiveBans: o.activeBans,
-		Lost: o.metricLost, MailQueue: o.mailQueue, Now: o.env.Now,
+		Lost: o.lost, MailQueue: o.mailQueue, Now: o.env.Now,
 	})
 	server, err := metrics.Listen(o.config.Metrics.Listen, m.Handler(), o.wiring.report)
 	if err != nil {
@@ -46,9 +46,19 @@ func (o *observers) metricTables() ([]metrics.Table, error) {
 
 func (o *observers) metricInterfaces() ([]metrics.Interface, error) {
 	protections, err := o.state.Protections()
+	if err != nil {
+		return nil, err
+	}
 	out := make([]metrics.Interface, len(protections))
 	for i, p := range protections {
 		out[i] = metrics.Interface{Name: p.Name, Mode: string(p.Hook), Protected: p.Problem == ""}
+	}
+	o.mu.Lock()
+	cfg := o.force
+	o.mu.Unlock()
+	absent, err := o.env.absent(cfg, protections)
+	for _, i := range absent {
+		out = append(out, metrics.Interface{Name: i.Name, Mode: string(i.XDP)})
 	}
 	return out, err
 }
@@ -56,14 +66,6 @@ func (o *observers) metricInterfaces() ([]metrics.Interface, error) {
 func (o *observers) activeBans() (int, error) {
 	bans, err := o.state.Bans()
 	return len(bans), err
-}
-
-func (o *observers) metricLost() map[string]uint64 {
-	lost := make(map[string]uint64)
-	if o.history != nil {
-		lost["history"] = o.history.Stats().Lost
-	}
-	return lost
 }
 
 // mailQueue is what waits, 0 where nothing was ever sent.

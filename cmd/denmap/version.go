@@ -26,6 +26,21 @@ func version() string {
 	return info.Main.Version
 }
 
+// revision returns the commit that this was built from, as the Go tool
+// noted it; empty if it did not.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
 func versionCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:  "version",

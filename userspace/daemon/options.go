@@ -86,6 +86,10 @@ type Options struct {
 	// outputs: it must not block. nil: nobody watches.
 	Watch func(event.Event)
 
+	// Unlogged is told of every event that the log did not take, on the
+	// same goroutine. nil: nobody counts.
+	Unlogged func()
+
 	// Request answers what the daemon itself does not know, and says
 	// whether it did. It is called from the main loop and must not block.
 	Request func(control.Request) (control.Response, bool)

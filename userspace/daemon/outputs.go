@@ -137,7 +137,11 @@ func (o *outputs) run() {
 func (o *outputs) write(e event.Event) {
 	func() {
 		defer o.recovered("write the event log")
-		o.health.note(o.log.Write(e), o.opts.Clock.Now())
+		err := o.log.Write(e)
+		o.health.note(err, o.opts.Clock.Now())
+		if err != nil && o.opts.Unlogged != nil {
+			o.opts.Unlogged()
+		}
 	}()
 	func() {
 		defer o.recovered("write to journal or syslog")

@@ -142,6 +142,10 @@ func (s *Server) Run(ctx context.Context) error {
 // Handle shows an event to who is looking. It never blocks.
 func (s *Server) Handle(e event.Event) { s.hub.handle(e) }
 
+// Lost returns how many events found no room since the start: pages show
+// what they changed a little later.
+func (s *Server) Lost() uint64 { return s.hub.lost.Load() }
+
 // Address returns the address of the page, such as
 // "http://127.0.0.1:8790/", which is no secret.
 func (s *Server) Address() string {
