@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,6 +18,9 @@ build: ## build build/denmap; needs Go only
 
 generate: ## rebuild the BPF objects and their Go side with clang 19
 	cd bpf && CLANG=$(CLANG) sh generate.sh
+
+docs: ## rebuild docs/configuration.md and the example file from the table of keys
+	go test ./userspace/config -run Example -update
 
 check-generated: ## fail if the committed BPF objects are out of date
 	CLANG=$(CLANG) sh bpf/check.sh

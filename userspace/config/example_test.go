@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write denmap.yaml anew from the table of keys")
+var update = flag.Bool("update", false, "write denmap.yaml and docs/configuration.md anew from the table of keys")
 
 // buildExample writes the example file from the reference.
 func buildExample() string {
@@ -56,15 +56,16 @@ func wrap(s string, width int) []string {
 }
 
 func TestExampleFollowsTheTable(t *testing.T) {
-	want := buildExample()
-	if *update {
-		if err := os.WriteFile("denmap.yaml", []byte(want), 0o644); err != nil {
-			t.Fatal(err)
+	for path, want := range map[string]string{"denmap.yaml": buildExample(), "../../docs/configuration.md": buildDocument()} {
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		}
-		return
-	}
-	if Example() != want {
-		t.Error("denmap.yaml differs from the table of keys: go test -run Example -update")
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s differs from the table of keys (%v): make docs", path, err)
+		}
 	}
 }
 
