@@ -122,6 +122,9 @@ func ephemeralPorts() (low, high uint16, err error) {
 	return low, high, nil
 }
 
+// fragsFlag is BPF_F_XDP_HAS_FRAGS of linux/bpf.h.
+const fragsFlag = 1 << 5
+
 // programs are those of one interface, which have its settings.
 type programs struct {
 	scan   *ebpf.Program // attached
@@ -158,7 +161,6 @@ func (k *Kernel) loadPrograms(f flow, frags bool) (programs, error) {
 	if err := specialize(spec, k.settings, f, k.seed); err != nil {
 		return programs{}, err
 	}
-	const fragsFlag = 1 << 5 // BPF_F_XDP_HAS_FRAGS
 	if !frags {
 		spec.Programs["scan_xdp"].Flags &^= fragsFlag
 	}

@@ -46,6 +46,7 @@ func newApp(env *environment) *cli.App {
 			reportCommand(env),
 			whyCommand(env),
 			replayCommand(env),
+			doctorCommand(env),
 			mailCommand(env),
 			geoCommand(env),
 			configCommand(env),

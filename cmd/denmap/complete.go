@@ -109,7 +109,7 @@ func flagNames(app *cli.App, path []*cli.Command) []string {
 func operandsOf(env *environment, path []*cli.Command, place int) []string {
 	line := commandLine{path: path}
 	switch name := line.name(); {
-	case name == "attach" || name == "detach":
+	case name == "attach" || name == "detach" || name == "doctor":
 		return interfaceNames(env)
 	case strings.HasPrefix(name, "lists ") && place == 0:
 		return []string{"allow", "deny"}
