@@ -189,6 +189,12 @@ static __always_inline enum reason score(struct xdp_md *ctx, struct suspect *x)
 	return reason;
 }
 
+/* What a scan goes through one by one. */
+static __always_inline __u16 probed_port(const struct suspect *x)
+{
+	return x->g.kind == KIND_IP_PROTOCOL ? x->p.protocol : bpf_ntohs(x->s.dport);
+}
+
 /* The slow path: only what could be a probe comes here. */
 __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 {
@@ -210,7 +216,7 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	x->probe.flags = x->s.flags;
 	x->probe.window = x->s.window;
 	x->probe.ttl = x->p.ttl;
-	x->probe.print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	x->probe.print = fingerprint(&x->p, probed_port(x));
 	if (is_repeated(x)) {
 		reason = PASS_REPEATED;
 	} else {

@@ -135,6 +135,9 @@ func (m *model) judge(frame []byte) string {
 // count scores the packet if it is a new failure.
 func (m *model) count(v *view, g guess) string {
 	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
+	if g.kind == event.IPProtocol {
+		f.port = uint16(v.protocol)
+	}
 	s := m.source(v)
 	if m.isRepeated(s, f.target) {
 		return "pass repeated"

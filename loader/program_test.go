@@ -684,6 +684,9 @@ func TestOtherProtocolsAreScored(t *testing.T) {
 				if len(got) != 2 || got[1].Verdict != event.VerdictBan || got[1].Kinds.Names()[0] != row.kind.String() || got[1].Transport != row.transport {
 					t.Errorf("events: %+v", got)
 				}
+				if latest := uint16(150 + row.first); row.kind == event.IPProtocol && got[1].Ports[0] != latest {
+					t.Errorf("the latest protocol is %d, want %d", got[1].Ports[0], latest)
+				}
 			})
 		}
 	}

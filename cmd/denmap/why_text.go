@@ -108,7 +108,7 @@ func (e *environment) whyProbes(w *reasons) error {
 		outcome := outcomeOf(p, ipv6)
 		met[outcome] = true
 		rows[i] = []string{
-			p.Time.In(e.Zone).Format("2006-01-02 15:04:05.000"), portText(p), p.Kind.String(), dash(tcpFlagNames(p)),
+			p.Time.In(e.Zone).Format("2006-01-02 15:04:05.000"), fmt.Sprint(p.Port), p.Kind.String(), dash(tcpFlagNames(p)),
 			ttlText(p), windowText(p), outcome, ruleOf(p, ipv6), fmt.Sprintf("+%d", p.Points), w.scoreAfter(p),
 		}
 	}
@@ -146,14 +146,6 @@ func (w *reasons) captureText() string {
 	}
 	return fmt.Sprintf("the headers of %s are recorded: denmap why %s --pcap FILE\n",
 		plural(len(w.evidence.Packets), "packet", "packets"), w.addr)
-}
-
-// portText writes "-" for a protocol whose number the kernel did not keep.
-func portText(p event.Probe) string {
-	if p.Kind == event.IPProtocol && p.Port == 0 {
-		return "-"
-	}
-	return fmt.Sprint(p.Port)
 }
 
 func ttlText(p event.Probe) string {

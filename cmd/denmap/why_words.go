@@ -145,7 +145,7 @@ func ruleOf(p event.Probe, ipv6 bool) string {
 	case event.SCTP:
 		return fmt.Sprintf("SCTP to port %d", p.Port)
 	case event.IPProtocol:
-		return "a protocol that this host does not speak"
+		return fmt.Sprintf("IP protocol %d, which this host does not speak", p.Port)
 	case event.Fragment:
 		return "header cut off by fragmentation, or without an end"
 	case event.Sweep:

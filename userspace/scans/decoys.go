@@ -32,6 +32,8 @@ const (
 // for all ports of one try, so these two also match across packets; 48
 // bits do not agree by chance. Probes without a sequence number (UDP, SCTP,
 // ACK, a cut-off header) must be the same packet: same IP id, same port.
+// nmap -sO gives every decoy an IP id of its own; there the order counts in
+// which the protocols were tried, which is random.
 type sameProbe struct {
 	destination netip.Addr
 	transport   string
@@ -41,17 +43,22 @@ type sameProbe struct {
 	port        uint16
 }
 
-// probeOf returns what d can be compared by, and false if that is nothing:
-// the probes of nmap -sO have an IP id of their own for every decoy.
+// probeOf returns what d can be compared by, and false if that is nothing.
 func probeOf(d event.Detection) (sameProbe, bool) {
 	p := sameProbe{destination: d.Destination, transport: d.Transport, sequence: d.Sequence, sourcePort: d.SourcePort}
-	if d.Sequence != 0 && d.SourcePort != 0 && !isDestination(d.Sequence, d.Destination) {
+	if d.Main != event.IPProtocol && d.Sequence != 0 && d.SourcePort != 0 && !isDestination(d.Sequence, d.Destination) {
 		return p, true
 	}
 	if len(d.Ports) == 0 || d.Ports[0] == 0 {
 		return p, false
 	}
-	p.id, p.port = d.IPID, d.Ports[0]
+	p.port = d.Ports[0]
+	if d.Main == event.IPProtocol {
+		// The crossing probe may carry a header of its own protocol.
+		p.sequence, p.sourcePort = 0, 0
+		return p, len(d.Ports) >= orderedPorts
+	}
+	p.id = d.IPID
 	// IPv6 has no id, and kernels send 0 where nothing can be fragmented.
 	return p, p.id != 0 || p.sourcePort != 0 && len(d.Ports) >= orderedPorts
 }

@@ -81,6 +81,12 @@ func TestOneDecoyHadAScore(t *testing.T) {
 	})
 }
 
+// protocols makes d one of nmap -sO, whose decoys have IP ids of their own.
+func protocols(d *event.Detection) {
+	d.Kinds, d.Main, d.Sequence, d.SourcePort, d.Transport = event.Kinds(0).With(event.IPProtocol), event.IPProtocol, 0, 0, ""
+	d.Ports = []uint16{132, 47, 33, 254}
+}
+
 func TestNoDecoys(t *testing.T) {
 	base := func() event.Detection {
 		d := decoy(1, alert(event.SYN))
@@ -105,7 +111,9 @@ func TestNoDecoys(t *testing.T) {
 		{"no sequence number, other order", false, func(d *event.Detection) { d.Sequence = 0 }, func(d *event.Detection) { d.Ports = []uint16{443, 80, 22, 21} }},
 		{"neither number", true, func(d *event.Detection) { d.Sequence, d.IPID = 0, 0 }, func(d *event.Detection) {}},
 		{"neither number, few ports", false, func(d *event.Detection) { d.Sequence, d.IPID, d.Ports = 0, 0, d.Ports[:2] }, func(d *event.Detection) {}},
-		{"protocols", false, func(d *event.Detection) { d.Sequence, d.SourcePort, d.Ports = 0, 0, []uint16{0, 0, 0, 0} }, func(d *event.Detection) {}},
+		{"protocols in one order", true, protocols, func(d *event.Detection) { d.IPID++ }},
+		{"protocols in another order", false, protocols, func(d *event.Detection) { d.IPID, d.Ports = d.IPID+1, []uint16{132, 47, 254, 33} }},
+		{"few protocols", false, func(d *event.Detection) { protocols(d); d.Ports = d.Ports[:3] }, func(d *event.Detection) {}},
 		{"bots of Mirai", false, func(d *event.Detection) { d.Sequence = 0xc6336401 }, func(d *event.Detection) { d.IPID++ }},
 		{"forged Mirai", true, func(d *event.Detection) { d.Sequence = 0xc6336401 }, func(d *event.Detection) {}},
 	}
