@@ -20,6 +20,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long a browser may take for anything: machines that run
+// all tests at once are slow. What has to be quick is measured by itself.
+const patience = time.Minute
+
 // browser is a headless Chromium on a host of the lab. Its methods end the
 // test on trouble.
 type browser struct {
@@ -132,7 +136,7 @@ func (b *browser) clean(page string) {
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.t.Fatalf("%v; the page says:\n%s", err, b.eval("document.body.innerText"))
@@ -148,7 +152,7 @@ func (b *browser) click(label string) {
 // until waits for a JavaScript expression to become true.
 func (b *browser) until(what, expression string) {
 	b.t.Helper()
-	err := until(b.ctx, 10*time.Second, func() error {
+	err := until(b.ctx, patience, func() error {
 		yes, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		if err == nil && !yes {
 			err = errNotYet(what)
@@ -168,4 +172,19 @@ func (b *browser) eval(expression string) string {
 		b.t.Fatalf("evaluate %s: %v", expression, err)
 	}
 	return value
+}
+
+// open goes to an address and waits until the page there runs, or asks to
+// sign in.
+func (b *browser) open(url string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(url))
+	b.until("live page", `document.title === "Sign in" || document.querySelector("#link")?.dataset.state === "live"`)
+}
+
+// fill types a text into an empty field.
+func (b *browser) fill(selector, text string) {
+	b.t.Helper()
+	b.eval(fmt.Sprintf(`((field) => { field.value = ""; field.dispatchEvent(new Event("input", {bubbles: true})); })(document.querySelector(%q))`, selector))
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }

@@ -20,6 +20,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long a browser may take for anything: machines that run
+// all tests at once are slow. What has to be quick is measured by itself.
+const patience = time.Minute
+
 // browser is a real headless Chromium, with what it complained about.
 type browser struct {
 	t   *testing.T
@@ -116,7 +120,7 @@ func (br *browser) clean() {
 
 func (br *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	br.t.Helper()
-	ctx, cancel := context.WithTimeout(br.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(br.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		br.t.Fatal(err)
@@ -126,7 +130,7 @@ func (br *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 // until waits for a JavaScript expression to become true.
 func (br *browser) until(what, expression string) {
 	br.t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		// While a page is being left, there is nothing to ask.
 		if yes, err := chromedp.Run(br.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); err == nil && yes {
 			return

