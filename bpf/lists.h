@@ -4,31 +4,171 @@
 
 #include "address.h"
 
-/* The enum list_flags of an address, 0: not listed. Lists know nothing of
- * interfaces: a link-local address is listed as it is.
+/* Whether a set holds an IPv4 address: a root for each /16, behind it a
+ * block with two bits for each /24, behind that a leaf with a bit for each
+ * address. A random source of a host with a million entries costs two or
+ * three array reads, and most of them one.
  */
-static __always_inline __u32 listed_as(void *addrs, void *nets, const struct packet *p)
+static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 {
-	struct prefix key = {.len = WHOLE_ADDRESS};
+	__u32 a = bpf_ntohl(addr), index = set, word = a >> 13 & 7, before = a >> 7 & 62;
+	struct block *block;
+	__u64 spread, some;
+	struct leaf *leaf;
+	struct row *row;
+	void *piece;
+
+	piece = bpf_map_lookup_elem(&list_roots, &index);
+	if (!piece)
+		return 0;
+	index = (a >> 16) / ROOT_ROW;
+	row = bpf_map_lookup_elem(piece, &index);
+	if (!row)
+		return 0;
+	/* Once: it may change meanwhile. */
+	a = *(volatile __u32 *)&row->roots[(a >> 16) % ROOT_ROW];
+	if (a < SPREAD_FIRST)
+		return a;
+	a -= SPREAD_FIRST;
+	index = list * BLOCK_CHUNKS + a / BLOCK_CHUNK;
+	piece = bpf_map_lookup_elem(&list_blocks, &index);
+	if (!piece)
+		return 0;
+	index = a % BLOCK_CHUNK;
+	block = bpf_map_lookup_elem(piece, &index);
+	if (!block)
+		return 0;
+	spread = block->spread[word];
+	if ((spread >> before & 3) != SPREAD_SOME)
+		return spread >> before & 3;
+	some = spread >> 1 & 0x5555555555555555ULL & ((1ULL << before) - 1);
+	a = block->leaf + block->rank[word] + __builtin_popcountll(some);
+	index = list * LEAF_CHUNKS + a / LEAF_CHUNK;
+	piece = bpf_map_lookup_elem(&list_leaves, &index);
+	if (!piece)
+		return 0;
+	index = a % LEAF_CHUNK;
+	leaf = bpf_map_lookup_elem(piece, &index);
+	a = bpf_ntohl(addr);
+	return leaf && leaf->bits[a >> 6 & 3] >> (a & 63) & 1;
+}
+
+static __always_inline int guided(void *guide, const struct prefix *key)
+{
+	__u64 h = hash_words(key->addr, key->len), *word;
+	__u64 bits = 1ULL << (h >> 20 & 63) | 1ULL << (h >> 26 & 63);
+	__u32 index = GUIDE_HEADS + (h >> 45);
+
+	word = bpf_map_lookup_elem(guide, &index);
+	return word && (*word & bits) == bits;
+}
+
+/* Whether the address may match anything: by its first 16 bits, and by its
+ * first 24, 32 and 48, under which longer entries are noted too.
+ */
+static __always_inline int may_match(void *guide, const struct packet *p)
+{
+	__u32 top = bpf_ntohl(p->src[0]) >> 16, index = top / 32, head;
+	struct prefix key = {.len = 24, .addr = {p->src[0] & bpf_htonl(0xffffff00)}};
+	__u64 *word = bpf_map_lookup_elem(guide, &index);
+
+	head = word ? *word >> top % 32 * 2 & 3 : HEAD_NONE;
+	if (head != HEAD_LONG)
+		return head != HEAD_NONE;
+	if (guided(guide, &key))
+		return 1;
+	key.len = 32;
+	key.addr[0] = p->src[0];
+	if (guided(guide, &key))
+		return 1;
+	key.len = 48;
+	key.addr[1] = p->src[1] & bpf_htonl(0xffff0000);
+	return guided(guide, &key);
+}
+
+static __always_inline __u32 entry_flags(void *table, void *guide, const struct packet *p,
+					 __u32 len)
+{
+	struct prefix key;
 	__u32 *flags;
 
 	__builtin_memcpy(key.addr, p->src, sizeof(key.addr));
-	flags = bpf_map_lookup_elem(addrs, &key);
-	if (!flags)
-		flags = bpf_map_lookup_elem(nets, &key);
-	if (!flags || (*flags & LIST_IPV6 && !p->ipv6))
+	shorten(&key, len);
+	if (len >= SHORT_BITS && !guided(guide, &key))
 		return 0;
-	return *flags;
+	flags = bpf_map_lookup_elem(table, &key);
+	return flags ? *flags : 0;
 }
 
+/* The enum list_flags of an IPv6 address, 0: not listed. The longest entry
+ * decides. Lists know nothing of interfaces: a link-local address is listed
+ * as it is.
+ */
+__noinline int flags_of_ipv6(struct packet *p, __u32 list)
+{
+	__u32 zero = 0, index = list & (LISTS - 1), flags;
+	void *guide, *table;
+	struct gate *gate;
+
+	if (!p)
+		return 0;
+	guide = bpf_map_lookup_elem(&list6_guides, &index);
+	if (!guide || !may_match(guide, p))
+		return 0;
+	table = bpf_map_lookup_elem(&list6_tables, &index);
+	gate = bpf_map_lookup_elem(&gates, &zero);
+	if (!table || !gate)
+		return 0;
+	if (gate->whole[index]) {
+		flags = entry_flags(table, guide, p, WHOLE_ADDRESS);
+		if (flags)
+			return flags;
+	}
+	for (int half = 1; half >= 0; half--) {
+		__u64 left = gate->lengths[index][half & 1];
+
+		for (int i = 0; i < 64 && left; i++) {
+			__u32 bit = 63 - __builtin_clzll(left);
+
+			left &= ~(1ULL << (bit & 63));
+			flags = entry_flags(table, guide, p, half * 64 + bit);
+			if (flags)
+				return flags;
+		}
+	}
+	return 0;
+}
+
+#define ALLOW_SETS (1 << SET_ALLOW | 1 << SET_WATCH)
+
+/* Whether the allow list is worth a call. */
+static __always_inline int may_be_allowed(const struct gate *gate)
+{
+	return gate->sets & ALLOW_SETS || gate->tables & 1 << LIST_ALLOW;
+}
+
+/* The enum list_flags of an address on the allow list, 0: not listed. */
 __noinline int allow_flags(struct packet *p)
 {
-	return p ? listed_as(&allow_addrs, &allow_nets, p) : 0;
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (!p || !gate)
+		return 0;
+	if (p->ipv6)
+		return gate->tables & 1 << LIST_ALLOW ? flags_of_ipv6(p, LIST_ALLOW) : 0;
+	if (gate->sets & 1 << SET_ALLOW && holds(SET_ALLOW, LIST_ALLOW, p->src[3]))
+		return LIST_LISTED;
+	if (gate->sets & 1 << SET_WATCH && holds(SET_WATCH, LIST_ALLOW, p->src[3]))
+		return LIST_LISTED | LIST_WATCH;
+	return 0;
 }
 
-__noinline int is_denied(struct packet *p)
+static __always_inline int is_denied(const struct gate *gate, struct packet *p)
 {
-	return p ? !!listed_as(&deny_addrs, &deny_nets, p) : 0;
+	if (p->ipv6)
+		return gate->tables & 1 << LIST_DENY && flags_of_ipv6(p, LIST_DENY);
+	return gate->sets & 1 << SET_DENY && holds(SET_DENY, LIST_DENY, p->src[3]);
 }
 
 /* A ban in force, else NULL. The clock is dear, so it is read once every

@@ -80,23 +80,46 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Allow and deny lists: whole addresses in a hash, shorter prefixes in a
- * trie. Value: enum list_flags. Written by user space only. Not
- * preallocated: an unused list costs no memory.
+/* Allow and deny lists, IPv4: see lists.h. Arrays of a fixed size inside
+ * arrays of maps: what a list does not use costs no memory, and the kernel
+ * inlines every look-up. Written by user space only, in place.
  */
-#define LIST(name, kind, max)                                                                      \
+#define PIECES(name, slots, length, what)                                                          \
 	struct {                                                                                   \
-		__uint(type, kind);                                                                \
-		__uint(max_entries, max);                                                          \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__type(key, struct prefix);                                                        \
-		__type(value, enum list_flags);                                                    \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                          \
+		__uint(max_entries, slots);                                                        \
+		__type(key, __u32);                                                                \
+		__array(                                                                           \
+		    values, struct {                                                               \
+			    __uint(type, BPF_MAP_TYPE_ARRAY);                                      \
+			    __uint(max_entries, length);                                           \
+			    __uint(map_flags, BPF_F_MMAPABLE);                                     \
+			    __type(key, __u32);                                                    \
+			    __type(value, what);                                                   \
+		    });                                                                            \
 	} name SEC(".maps")
 
-LIST(allow_addrs, BPF_MAP_TYPE_HASH, ALLOW_MAX);
-LIST(deny_addrs, BPF_MAP_TYPE_HASH, DENY_MAX);
-LIST(allow_nets, BPF_MAP_TYPE_LPM_TRIE, NETS_MAX);
-LIST(deny_nets, BPF_MAP_TYPE_LPM_TRIE, NETS_MAX);
+PIECES(list_roots, SETS, ROOTS / ROOT_ROW, struct row);		     /* by enum list_set */
+PIECES(list_blocks, LISTS *BLOCK_CHUNKS, BLOCK_CHUNK, struct block); /* each list has its own */
+PIECES(list_leaves, LISTS *LEAF_CHUNKS, LEAF_CHUNK, struct leaf);
+PIECES(list6_guides, LISTS, GUIDE_HEADS + GUIDE_WORDS, __u64); /* by enum list, IPv6 */
+
+/* The IPv6 entries of each list. Value: enum list_flags. The loader makes
+ * them as large as the list needs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LISTS);
+	__type(key, __u32);
+	__array(
+	    values, struct {
+		    __uint(type, BPF_MAP_TYPE_HASH);
+		    __uint(max_entries, 1);
+		    __uint(map_flags, BPF_F_NO_PREALLOC);
+		    __type(key, struct prefix);
+		    __type(value, enum list_flags);
+	    });
+} list6_tables SEC(".maps");
 
 /* Bans that the program gave on evidence anybody could forge. LRU, because
  * a sender chooses the keys: a flood of forged sources pushes out bans of

@@ -11,10 +11,17 @@
 #include "settle.h"
 
 /* Keeps the type information of enums that only name numbers. */
+const struct block *block_in_btf __attribute__((unused));
+const struct row *row_in_btf __attribute__((unused));
+const struct leaf *leaf_in_btf __attribute__((unused));
+const enum guide_head *heads_in_btf __attribute__((unused));
 const enum layout *layout_in_btf __attribute__((unused));
+const enum list *lists_in_btf __attribute__((unused));
+const enum list_set *sets_in_btf __attribute__((unused));
 const enum mark *marks_in_btf __attribute__((unused));
 const enum reason *reasons_in_btf __attribute__((unused));
 const enum scan_kind *kinds_in_btf __attribute__((unused));
+const enum spread *spreads_in_btf __attribute__((unused));
 const enum scan_tool *tools_in_btf __attribute__((unused));
 
 static __always_inline enum reason parse_network(struct xdp_md *ctx, struct cursor *c,
@@ -43,7 +50,7 @@ static __always_inline enum reason parse_network(struct xdp_md *ctx, struct curs
  */
 static __always_inline enum reason check_address(struct suspect *x)
 {
-	__u32 zero = 0, allowed = 0;
+	__u32 zero = 0, allowed;
 	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
 
 	if (!gate)
@@ -52,13 +59,12 @@ static __always_inline enum reason check_address(struct suspect *x)
 		return PASS_PAUSED;
 	if (gate->pass_after && awake() >= gate->pass_after)
 		return PASS_PAUSED;
-	if (gate->allow_addrs | gate->allow_nets)
-		allowed = allow_flags(&x->p);
+	allowed = may_be_allowed(gate) ? allow_flags(&x->p) : 0;
 	if (allowed) {
 		x->spared = EVENT_WATCHED;
 		return allowed & LIST_WATCH ? PASS_ESTABLISHED : PASS_ALLOWED;
 	}
-	if ((gate->deny_addrs | gate->deny_nets) && is_denied(&x->p))
+	if (is_denied(gate, &x->p))
 		return DROP_DENIED;
 	if (has_mark(MARK_BANS) && is_banned(&x->p, x->ifindex))
 		return DROP_BANNED;

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 enum layout {
-	LAYOUT_VERSION = 2,
+	LAYOUT_VERSION = 3,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
 	TOOL_SLOTS = 16,
@@ -31,9 +31,16 @@ enum layout {
 	HEADERS = 16,	   /* packets kept of one source */
 	HEADER_BYTES = 80, /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
-	ALLOW_MAX = 1 << 17, /* whole addresses; the hash has a bucket for each from the start */
-	DENY_MAX = 1 << 20,
-	NETS_MAX = 1 << 21,
+	LIST_MAX = 1 << 21, /* entries of a list */
+	ROOTS = 1 << 16,    /* one for each IPv4 /16 */
+	ROOT_ROW = 1 << 4,  /* roots in one element: those of a /12 */
+	BLOCK_CHUNK = 1 << 11,
+	BLOCK_CHUNKS = 1 << 7, /* of one list */
+	LEAF_CHUNK = 1 << 14,
+	LEAF_CHUNKS = 1 << 9,
+	GUIDE_HEADS = 1 << 11, /* words of two bits for each IPv6 /16 */
+	GUIDE_WORDS = 1 << 19,
+	SHORT_BITS = 24, /* shorter entries are in no word of the guide */
 };
 
 /* How a host is probed. In the order of userspace/event.Kind. */
@@ -282,14 +289,68 @@ struct event {
 	__u8 port_kinds[EVENT_PORTS]; /* enum scan_kind of the same probes */
 };
 
-/* Which tables hold anything, so that an empty one costs no look-up, and
- * the switch that pauses everything. Written by user space.
+/* The operator's lists. An IPv4 address is in one of three sets, an IPv6
+ * address in a table of its list.
+ */
+enum list {
+	LIST_ALLOW,
+	LIST_DENY,
+	LISTS,
+};
+
+enum list_set {
+	SET_ALLOW,
+	SET_WATCH, /* of the allow list too: logged, never banned */
+	SET_DENY,
+	SETS,
+};
+
+/* What a root says of its /16 and a block of a /24. A root from SPREAD_FIRST
+ * on is the number of a block, plus SPREAD_FIRST.
+ */
+enum spread {
+	SPREAD_NONE, /* no address is in the set */
+	SPREAD_ALL,  /* every address is */
+	SPREAD_SOME, /* see its leaf */
+	SPREAD_FIRST = 2,
+};
+
+/* An array element takes at least eight bytes: these share one. */
+struct row {
+	__u32 roots[ROOT_ROW];
+};
+
+/* A /16 in which some addresses are in a set. Never changed once a root
+ * names it: a change is a new block and a new root.
+ */
+struct block {
+	__u64 spread[8]; /* two bits for each /24: enum spread */
+	__u32 leaf;	 /* of its first SPREAD_SOME; the others follow */
+	__u8 rank[8];	 /* how many of them come before each word */
+	__u8 pad[4];
+};
+
+/* A /24, a bit for each address. Never changed while a block names it. */
+struct leaf {
+	__u64 bits[4];
+};
+
+/* What the guide says of an IPv6 /16. */
+enum guide_head {
+	HEAD_NONE,
+	HEAD_LONG,  /* holds entries of at least SHORT_BITS only */
+	HEAD_SHORT, /* holds or lies in shorter ones */
+};
+
+/* What the lists hold, so that an empty one costs no look-up, and the
+ * switch that pauses everything. Written by user space.
  */
 struct gate {
-	__u32 allow_addrs;
-	__u32 allow_nets;
-	__u32 deny_addrs;
-	__u32 deny_nets;
+	__u32 sets;		 /* 1 << enum list_set: holds IPv4 addresses */
+	__u32 tables;		 /* 1 << enum list: holds IPv6 entries */
+	__u32 entries[LISTS];	 /* how many lines, for people */
+	__u64 lengths[LISTS][2]; /* 1 << length of the IPv6 entries, 0 to 127 */
+	__u32 whole[LISTS];	 /* whether there are whole IPv6 addresses */
 	__u32 nat; /* addresses are translated here: packets for other hosts find no socket */
 	/* From when on everything passes unless the daemon moves it ahead: its
 	 * dead man's switch. Time awake, in DEAD_MAN_SHIFT units; 0: none.
@@ -346,12 +407,12 @@ struct listener {
 enum list_flags {
 	LIST_LISTED = 1,
 	LIST_WATCH = 2,
-	LIST_IPV6 = 4, /* a prefix so short that mapped IPv4 matches it too */
 };
 
 _Static_assert(sizeof(struct prefix) == 20, "an LPM key has no padding");
 _Static_assert(sizeof(struct probe) == 16, "no hidden padding");
 _Static_assert(sizeof(struct source) == 96 + PROBE_SLOTS * 16, "no hidden padding");
+_Static_assert(sizeof(struct block) == 80, "no hidden padding");
 _Static_assert(sizeof(struct ban) == 40, "no hidden padding");
 _Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
 

@@ -31,6 +31,14 @@ const (
 	ScanBanGradeGRADE_MANUAL ScanBanGrade = 2
 )
 
+type ScanBlock struct {
+	_      structs.HostLayout
+	Spread [8]uint64
+	Leaf   uint32
+	Rank   [8]uint8
+	Pad    [4]uint8
+}
+
 type ScanEvent struct {
 	_         structs.HostLayout
 	Time      uint64
@@ -72,14 +80,23 @@ const (
 
 type ScanGate struct {
 	_          structs.HostLayout
-	AllowAddrs uint32
-	AllowNets  uint32
-	DenyAddrs  uint32
-	DenyNets   uint32
+	Sets       uint32
+	Tables     uint32
+	Entries    [2]uint32
+	Lengths    [2][2]uint64
+	Whole      [2]uint32
 	Nat        uint32
 	PassAfter  uint32
 	PauseUntil uint64
 }
+
+type ScanGuideHead uint32
+
+const (
+	ScanGuideHeadHEAD_NONE  ScanGuideHead = 0
+	ScanGuideHeadHEAD_LONG  ScanGuideHead = 1
+	ScanGuideHeadHEAD_SHORT ScanGuideHead = 2
+)
 
 type ScanHeader struct {
 	_      structs.HostLayout
@@ -109,7 +126,7 @@ const (
 type ScanLayout uint32
 
 const (
-	ScanLayoutLAYOUT_VERSION   ScanLayout = 2
+	ScanLayoutLAYOUT_VERSION   ScanLayout = 3
 	ScanLayoutPROBE_SLOTS      ScanLayout = 32
 	ScanLayoutEVENT_PORTS      ScanLayout = 16
 	ScanLayoutTOOL_SLOTS       ScanLayout = 16
@@ -131,9 +148,29 @@ const (
 	ScanLayoutHEADERS          ScanLayout = 16
 	ScanLayoutHEADER_BYTES     ScanLayout = 80
 	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
-	ScanLayoutALLOW_MAX        ScanLayout = 131072
-	ScanLayoutDENY_MAX         ScanLayout = 1048576
-	ScanLayoutNETS_MAX         ScanLayout = 2097152
+	ScanLayoutLIST_MAX         ScanLayout = 2097152
+	ScanLayoutROOTS            ScanLayout = 65536
+	ScanLayoutROOT_ROW         ScanLayout = 16
+	ScanLayoutBLOCK_CHUNK      ScanLayout = 2048
+	ScanLayoutBLOCK_CHUNKS     ScanLayout = 128
+	ScanLayoutLEAF_CHUNK       ScanLayout = 16384
+	ScanLayoutLEAF_CHUNKS      ScanLayout = 512
+	ScanLayoutGUIDE_HEADS      ScanLayout = 2048
+	ScanLayoutGUIDE_WORDS      ScanLayout = 524288
+	ScanLayoutSHORT_BITS       ScanLayout = 24
+)
+
+type ScanLeaf struct {
+	_    structs.HostLayout
+	Bits [4]uint64
+}
+
+type ScanList uint32
+
+const (
+	ScanListLIST_ALLOW ScanList = 0
+	ScanListLIST_DENY  ScanList = 1
+	ScanListLISTS      ScanList = 2
 )
 
 type ScanListFlags uint32
@@ -141,7 +178,15 @@ type ScanListFlags uint32
 const (
 	ScanListFlagsLIST_LISTED ScanListFlags = 1
 	ScanListFlagsLIST_WATCH  ScanListFlags = 2
-	ScanListFlagsLIST_IPV6   ScanListFlags = 4
+)
+
+type ScanListSet uint32
+
+const (
+	ScanListSetSET_ALLOW ScanListSet = 0
+	ScanListSetSET_WATCH ScanListSet = 1
+	ScanListSetSET_DENY  ScanListSet = 2
+	ScanListSetSETS      ScanListSet = 3
 )
 
 type ScanListener struct {
@@ -263,6 +308,11 @@ type ScanRecord struct {
 	Headers [16]ScanHeader
 }
 
+type ScanRow struct {
+	_     structs.HostLayout
+	Roots [16]uint32
+}
+
 type ScanScanKind uint32
 
 const (
@@ -330,6 +380,15 @@ const (
 	ScanSourceFlagsSOURCE_WIDE ScanSourceFlags = 2
 )
 
+type ScanSpread uint32
+
+const (
+	ScanSpreadSPREAD_NONE  ScanSpread = 0
+	ScanSpreadSPREAD_ALL   ScanSpread = 1
+	ScanSpreadSPREAD_SOME  ScanSpread = 2
+	ScanSpreadSPREAD_FIRST ScanSpread = 2
+)
+
 type ScanUnanswered struct {
 	_        structs.HostLayout
 	Probe    ScanProbe
@@ -356,18 +415,19 @@ type ScanWaiting struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ScanMapAllowAddrs     = "allow_addrs"
-	ScanMapAllowNets      = "allow_nets"
 	ScanMapAnswers        = "answers"
 	ScanMapBans           = "bans"
 	ScanMapBlindBans      = "blind_bans"
 	ScanMapCounters       = "counters"
-	ScanMapDenyAddrs      = "deny_addrs"
-	ScanMapDenyNets       = "deny_nets"
 	ScanMapEvents         = "events"
 	ScanMapFirstFailures  = "first_failures"
 	ScanMapGates          = "gates"
 	ScanMapIfaces         = "ifaces"
+	ScanMapList6Guides    = "list6_guides"
+	ScanMapList6Tables    = "list6_tables"
+	ScanMapListBlocks     = "list_blocks"
+	ScanMapListLeaves     = "list_leaves"
+	ScanMapListRoots      = "list_roots"
 	ScanMapListened       = "listened"
 	ScanMapMarks          = "marks"
 	ScanMapMetas          = "metas"
@@ -387,6 +447,7 @@ const (
 	ScanVarBanMultiplier  = "ban_multiplier"
 	ScanVarBanNs          = "ban_ns"
 	ScanVarBanScore       = "ban_score"
+	ScanVarBlockInBtf     = "block_in_btf"
 	ScanVarBridgePort     = "bridge_port"
 	ScanVarDecayMs        = "decay_ms"
 	ScanVarDropCrafted    = "drop_crafted"
@@ -394,17 +455,23 @@ const (
 	ScanVarEphemeralMax   = "ephemeral_max"
 	ScanVarEphemeralMin   = "ephemeral_min"
 	ScanVarHashSeed       = "hash_seed"
+	ScanVarHeadsInBtf     = "heads_in_btf"
 	ScanVarIfaceSlot      = "iface_slot"
 	ScanVarIgnoredPorts   = "ignored_ports"
 	ScanVarIpv6Prefix     = "ipv6_prefix"
 	ScanVarKindsInBtf     = "kinds_in_btf"
 	ScanVarLayoutInBtf    = "layout_in_btf"
+	ScanVarLeafInBtf      = "leaf_in_btf"
 	ScanVarLinkIsEthernet = "link_is_ethernet"
+	ScanVarListsInBtf     = "lists_in_btf"
 	ScanVarMarksInBtf     = "marks_in_btf"
 	ScanVarMonitor        = "monitor"
 	ScanVarOwnIfindex     = "own_ifindex"
 	ScanVarOwnMac         = "own_mac"
 	ScanVarReasonsInBtf   = "reasons_in_btf"
+	ScanVarRowInBtf       = "row_in_btf"
+	ScanVarSetsInBtf      = "sets_in_btf"
+	ScanVarSpreadsInBtf   = "spreads_in_btf"
 	ScanVarTestClock      = "test_clock"
 	ScanVarTestNow        = "test_now"
 	ScanVarTestOutcome    = "test_outcome"
@@ -463,18 +530,19 @@ type ScanProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ScanMapSpecs struct {
-	AllowAddrs    *ebpf.MapSpec `ebpf:"allow_addrs"`
-	AllowNets     *ebpf.MapSpec `ebpf:"allow_nets"`
 	Answers       *ebpf.MapSpec `ebpf:"answers"`
 	Bans          *ebpf.MapSpec `ebpf:"bans"`
 	BlindBans     *ebpf.MapSpec `ebpf:"blind_bans"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
-	DenyAddrs     *ebpf.MapSpec `ebpf:"deny_addrs"`
-	DenyNets      *ebpf.MapSpec `ebpf:"deny_nets"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FirstFailures *ebpf.MapSpec `ebpf:"first_failures"`
 	Gates         *ebpf.MapSpec `ebpf:"gates"`
 	Ifaces        *ebpf.MapSpec `ebpf:"ifaces"`
+	List6Guides   *ebpf.MapSpec `ebpf:"list6_guides"`
+	List6Tables   *ebpf.MapSpec `ebpf:"list6_tables"`
+	ListBlocks    *ebpf.MapSpec `ebpf:"list_blocks"`
+	ListLeaves    *ebpf.MapSpec `ebpf:"list_leaves"`
+	ListRoots     *ebpf.MapSpec `ebpf:"list_roots"`
 	Listened      *ebpf.MapSpec `ebpf:"listened"`
 	Marks         *ebpf.MapSpec `ebpf:"marks"`
 	Metas         *ebpf.MapSpec `ebpf:"metas"`
@@ -498,6 +566,7 @@ type ScanVariableSpecs struct {
 	BanMultiplier  *ebpf.VariableSpec `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.VariableSpec `ebpf:"ban_ns"`
 	BanScore       *ebpf.VariableSpec `ebpf:"ban_score"`
+	BlockInBtf     *ebpf.VariableSpec `ebpf:"block_in_btf"`
 	BridgePort     *ebpf.VariableSpec `ebpf:"bridge_port"`
 	DecayMs        *ebpf.VariableSpec `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.VariableSpec `ebpf:"drop_crafted"`
@@ -505,17 +574,23 @@ type ScanVariableSpecs struct {
 	EphemeralMax   *ebpf.VariableSpec `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.VariableSpec `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.VariableSpec `ebpf:"hash_seed"`
+	HeadsInBtf     *ebpf.VariableSpec `ebpf:"heads_in_btf"`
 	IfaceSlot      *ebpf.VariableSpec `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.VariableSpec `ebpf:"ignored_ports"`
 	Ipv6Prefix     *ebpf.VariableSpec `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.VariableSpec `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.VariableSpec `ebpf:"layout_in_btf"`
+	LeafInBtf      *ebpf.VariableSpec `ebpf:"leaf_in_btf"`
 	LinkIsEthernet *ebpf.VariableSpec `ebpf:"link_is_ethernet"`
+	ListsInBtf     *ebpf.VariableSpec `ebpf:"lists_in_btf"`
 	MarksInBtf     *ebpf.VariableSpec `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.VariableSpec `ebpf:"monitor"`
 	OwnIfindex     *ebpf.VariableSpec `ebpf:"own_ifindex"`
 	OwnMac         *ebpf.VariableSpec `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
+	RowInBtf       *ebpf.VariableSpec `ebpf:"row_in_btf"`
+	SetsInBtf      *ebpf.VariableSpec `ebpf:"sets_in_btf"`
+	SpreadsInBtf   *ebpf.VariableSpec `ebpf:"spreads_in_btf"`
 	TestClock      *ebpf.VariableSpec `ebpf:"test_clock"`
 	TestNow        *ebpf.VariableSpec `ebpf:"test_now"`
 	TestOutcome    *ebpf.VariableSpec `ebpf:"test_outcome"`
@@ -544,18 +619,19 @@ func (o *ScanObjects) Close() error {
 //
 // It can be passed to LoadScanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ScanMaps struct {
-	AllowAddrs    *ebpf.Map `ebpf:"allow_addrs"`
-	AllowNets     *ebpf.Map `ebpf:"allow_nets"`
 	Answers       *ebpf.Map `ebpf:"answers"`
 	Bans          *ebpf.Map `ebpf:"bans"`
 	BlindBans     *ebpf.Map `ebpf:"blind_bans"`
 	Counters      *ebpf.Map `ebpf:"counters"`
-	DenyAddrs     *ebpf.Map `ebpf:"deny_addrs"`
-	DenyNets      *ebpf.Map `ebpf:"deny_nets"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FirstFailures *ebpf.Map `ebpf:"first_failures"`
 	Gates         *ebpf.Map `ebpf:"gates"`
 	Ifaces        *ebpf.Map `ebpf:"ifaces"`
+	List6Guides   *ebpf.Map `ebpf:"list6_guides"`
+	List6Tables   *ebpf.Map `ebpf:"list6_tables"`
+	ListBlocks    *ebpf.Map `ebpf:"list_blocks"`
+	ListLeaves    *ebpf.Map `ebpf:"list_leaves"`
+	ListRoots     *ebpf.Map `ebpf:"list_roots"`
 	Listened      *ebpf.Map `ebpf:"listened"`
 	Marks         *ebpf.Map `ebpf:"marks"`
 	Metas         *ebpf.Map `ebpf:"metas"`
@@ -572,18 +648,19 @@ type ScanMaps struct {
 
 func (m *ScanMaps) Close() error {
 	return _ScanClose(
-		m.AllowAddrs,
-		m.AllowNets,
 		m.Answers,
 		m.Bans,
 		m.BlindBans,
 		m.Counters,
-		m.DenyAddrs,
-		m.DenyNets,
 		m.Events,
 		m.FirstFailures,
 		m.Gates,
 		m.Ifaces,
+		m.List6Guides,
+		m.List6Tables,
+		m.ListBlocks,
+		m.ListLeaves,
+		m.ListRoots,
 		m.Listened,
 		m.Marks,
 		m.Metas,
@@ -608,6 +685,7 @@ type ScanVariables struct {
 	BanMultiplier  *ebpf.Variable `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.Variable `ebpf:"ban_ns"`
 	BanScore       *ebpf.Variable `ebpf:"ban_score"`
+	BlockInBtf     *ebpf.Variable `ebpf:"block_in_btf"`
 	BridgePort     *ebpf.Variable `ebpf:"bridge_port"`
 	DecayMs        *ebpf.Variable `ebpf:"decay_ms"`
 	DropCrafted    *ebpf.Variable `ebpf:"drop_crafted"`
@@ -615,17 +693,23 @@ type ScanVariables struct {
 	EphemeralMax   *ebpf.Variable `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.Variable `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.Variable `ebpf:"hash_seed"`
+	HeadsInBtf     *ebpf.Variable `ebpf:"heads_in_btf"`
 	IfaceSlot      *ebpf.Variable `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.Variable `ebpf:"ignored_ports"`
 	Ipv6Prefix     *ebpf.Variable `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.Variable `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.Variable `ebpf:"layout_in_btf"`
+	LeafInBtf      *ebpf.Variable `ebpf:"leaf_in_btf"`
 	LinkIsEthernet *ebpf.Variable `ebpf:"link_is_ethernet"`
+	ListsInBtf     *ebpf.Variable `ebpf:"lists_in_btf"`
 	MarksInBtf     *ebpf.Variable `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.Variable `ebpf:"monitor"`
 	OwnIfindex     *ebpf.Variable `ebpf:"own_ifindex"`
 	OwnMac         *ebpf.Variable `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`
+	RowInBtf       *ebpf.Variable `ebpf:"row_in_btf"`
+	SetsInBtf      *ebpf.Variable `ebpf:"sets_in_btf"`
+	SpreadsInBtf   *ebpf.Variable `ebpf:"spreads_in_btf"`
 	TestClock      *ebpf.Variable `ebpf:"test_clock"`
 	TestNow        *ebpf.Variable `ebpf:"test_now"`
 	TestOutcome    *ebpf.Variable `ebpf:"test_outcome"`

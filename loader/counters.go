@@ -5,6 +5,8 @@ package loader
 import (
 	"fmt"
 
+	"github.com/cilium/ebpf"
+
 	"denmap/bpf"
 )
 
@@ -94,20 +96,29 @@ type Fill struct {
 // Fills returns the fill of the tables that grow.
 func (s *State) Fills() ([]Fill, error) {
 	var out []Fill
-	for _, name := range []string{"sources", "blind_bans", "bans", "allow_addrs", "allow_nets", "deny_addrs", "deny_nets", "own_addrs", "protected"} {
+	for _, name := range []string{"sources", "blind_bans", "bans", "own_addrs", "protected"} {
 		m := s.maps[name]
 		info, err := m.Info()
 		if err != nil {
 			return nil, fmt.Errorf("inspect %s: %w", name, err)
 		}
 		f := Fill{Table: name, Capacity: int(m.MaxEntries())}
-		if mem, ok := info.Memlock(); ok {
-			f.Bytes = mem
-		}
+		f.Bytes, _ = info.Memlock()
 		if f.Entries, err = countEntries(m); err != nil {
 			return nil, fmt.Errorf("count %s: %w", name, err)
 		}
 		out = append(out, f)
 	}
-	return out, nil
+	lists, err := s.listFills()
+	return append(out, lists...), err
+}
+
+// memoryOf returns what the kernel accounts for a map.
+func memoryOf(m *ebpf.Map) (uint64, error) {
+	info, err := m.Info()
+	if err != nil {
+		return 0, err
+	}
+	bytes, _ := info.Memlock()
+	return bytes, nil
 }

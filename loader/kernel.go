@@ -28,7 +28,6 @@ type Options struct {
 type Kernel struct {
 	*State
 	adopted bool
-	seed    uint64
 	lock    *os.File
 
 	mu       sync.Mutex // guards what follows
@@ -60,7 +59,7 @@ func Open(o Options) (_ *Kernel, err error) {
 		return nil, errors.Join(err, k.lock.Close())
 	}
 	k.adopted = adopted
-	k.State = &State{dir: o.Dir, maps: maps}
+	k.State = &State{dir: o.Dir, maps: maps, spec: shared(spec)}
 	if err := k.identify(); err != nil {
 		return nil, errors.Join(err, k.release())
 	}

@@ -225,7 +225,7 @@ func (l *modelLab) furnish(rng *rand.Rand, nat bool) *rolls {
 		l.t.Fatal(err)
 	}
 	for list, e := range entries {
-		if _, _, err := l.SyncList(list, e, nil); err != nil {
+		if _, err := l.SyncList(list, e, nil); err != nil {
 			l.t.Fatal(err)
 		}
 	}

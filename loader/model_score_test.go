@@ -198,10 +198,3 @@ func visitOf(v visit, seed uint64) uint64 {
 	port := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v.port))
 	return hashWords(words(v.src), seed^uint64(port)) >> 44
 }
-
-func hashWords(w [4]uint32, h uint64) uint64 {
-	h = (h ^ (uint64(w[0])<<32 | uint64(w[1]))) * 0x9e3779b97f4a7c15
-	h ^= h >> 32
-	h = (h ^ (uint64(w[2])<<32 | uint64(w[3]))) * 0xd6e8feb86659fd93
-	return (h ^ h>>29) * 0x9e3779b97f4a7c15
-}

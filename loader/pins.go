@@ -201,20 +201,20 @@ func pinAt(object interface{ Pin(path string) error }, path string) error {
 	return nil
 }
 
-// lockGate takes the lock under which the gate is edited: the directory of
-// the pinned maps, since the daemon keeps that of the state.
-func (s *State) lockGate() (unlock func(), err error) {
+// lockDir takes the lock under which one part of the state is edited: that
+// of a directory below the state's own, which the daemon keeps.
+func (s *State) lockDir(sub string) (unlock func(), err error) {
 	if s.dir == "" { // not pinned: nobody else can see it
 		return func() {}, nil
 	}
-	dir := filepath.Join(s.dir, mapsDir)
+	dir := filepath.Join(s.dir, sub)
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("lock gate: %w", err)
+		return nil, fmt.Errorf("lock %q: %w", dir, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock gate: %w", err)
+		return nil, fmt.Errorf("lock %q: %w", dir, err)
 	}
 	return func() { f.Close() }, nil
 }

@@ -25,7 +25,6 @@ type Runner struct {
 	clock  *ebpf.Variable
 	answer *ebpf.Variable
 	events *ringbuf.Reader
-	seed   uint64
 }
 
 // RunnerOptions say what link the frames come from.
@@ -37,6 +36,8 @@ type RunnerOptions struct {
 	// EntryLimit is how many sources a second may enter the table before
 	// that counts as a forged flood; 0: as always.
 	EntryLimit int
+	// RealClock: the kernel's, as in a live program, and SetClock does nothing.
+	RealClock bool
 	// Seed keys every hash: the same frames under the same seed and clock
 	// always meet the same verdicts.
 	Seed uint64
@@ -61,7 +62,7 @@ func NewRunner(o RunnerOptions) (_ *Runner, err error) {
 		}
 		maps[name] = m
 	}
-	r := &Runner{State: &State{maps: maps}, seed: o.Seed}
+	r := &Runner{State: &State{maps: maps, spec: shared(spec), seed: o.Seed}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
@@ -87,7 +88,7 @@ func (r *Runner) load(o RunnerOptions) error {
 	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor, bridged: o.Bridged}, r.seed); err != nil {
 		return err
 	}
-	if err := spec.Variables[bpf.ScanVarTestClock].Set(uint8(1)); err != nil {
+	if err := spec.Variables[bpf.ScanVarTestClock].Set(flag(!o.RealClock)); err != nil {
 		return fmt.Errorf("choose test clock: %w", err)
 	}
 	if o.EntryLimit > 0 {

@@ -18,6 +18,8 @@ import (
 type State struct {
 	dir  string
 	maps map[string]*ebpf.Map
+	spec map[string]*ebpf.MapSpec // of the same maps
+	seed uint64                   // of every hash
 
 	listMu sync.Mutex // one SyncList at a time
 }
@@ -33,7 +35,12 @@ func OpenState(dir string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &State{dir: dir, maps: maps}, nil
+	meta, err := readMeta(maps["metas"])
+	if err != nil {
+		closeMaps(maps)
+		return nil, err
+	}
+	return &State{dir: dir, maps: maps, spec: shared(spec), seed: meta.Seed}, nil
 }
 
 // Close releases the maps. The pinned state stays. It may be called twice.
@@ -81,7 +88,7 @@ func (s *State) gate() (gate bpf.ScanGate, err error) {
 // setGate edits the gate under the lock of the state's file: the whole
 // struct is one map entry, and two commands must not undo each other.
 func (s *State) setGate(edit func(*bpf.ScanGate)) error {
-	unlock, err := s.lockGate()
+	unlock, err := s.lockDir(mapsDir)
 	if err != nil {
 		return err
 	}

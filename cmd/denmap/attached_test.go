@@ -108,7 +108,7 @@ func (a *attached) follow() {
 			for _, e := range list.Active(time.Now()) {
 				want = append(want, loader.ListEntry{Prefix: e.Prefix})
 			}
-			if _, _, err := a.kernel.SyncList(loader.Deny, want, nil); err != nil {
+			if _, err := a.kernel.SyncList(loader.Deny, want, nil); err != nil {
 				a.t.Error(err)
 			}
 		})

@@ -91,7 +91,7 @@ func (k kernel) Reconfigure(s daemon.Settings) error {
 func (k kernel) SetHost(h daemon.Host) error { return k.Kernel.SetHost(loader.Host(h)) }
 
 func (k kernel) SyncList(kind lists.Kind, entries []lists.Entry, progress func(done, total int)) error {
-	_, _, err := k.Kernel.SyncList(loader.ListName(kind.String()), loaderEntries(entries), progress)
+	_, err := k.Kernel.SyncList(loader.ListName(kind.String()), loaderEntries(entries), progress)
 	return err
 }
 

@@ -80,7 +80,7 @@ func (e *environment) syncList(c *cli.Context, state *loader.State, kind lists.K
 		return fmt.Errorf("%w: %w", errNotEnforced, err)
 	}
 	active := list.Active(e.Now())
-	_, _, err = state.SyncList(loader.ListName(kind.String()), loaderEntries(active), e.progress("put in force"))
+	_, err = state.SyncList(loader.ListName(kind.String()), loaderEntries(active), e.progress("put in force"))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotEnforced, err)
 	}

@@ -1,105 +1,114 @@
 // SPDX-License-Identifier: MIT
 
 // Bench measures what the XDP program costs per packet, as a ratio to a
-// program that drops everything at once. Every round times each path once,
-// in turn, so that a machine that changes speed changes all of them; the
-// table shows the median of the ratios. Run as root.
+// program that drops everything at once, and what loading big lists takes.
+// Every round times each path once, in turn, so that a machine that changes
+// speed changes all of them; the table shows the median of the ratios. Run
+// as root.
 package main
 
 import (
-	"cmp"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
-	"text/tabwriter"
-
-	"golang.org/x/sys/unix"
+	"strings"
 )
 
-// row is one measured path.
-type row struct {
-	Path   string  `json:"path"`
-	NS     float64 `json:"ns"`    // median, per packet
-	Median float64 `json:"ratio"` // to a bare drop of the same kind of frame
-	P10    float64 `json:"p10"`
-	P90    float64 `json:"p90"`
+type options struct {
+	rounds  int
+	repeat  int
+	output  string // JSON file to write, "" for none
+	compare string // JSON file of an earlier run, "" for none
+	only    string // measure only rows whose name contains this
+	strict  bool   // a missed target is an error
 }
 
 func main() {
-	rounds := flag.Int("rounds", 11, "interleaved `rounds` to measure, at least 9")
-	repeat := flag.Int("repeat", 200_000, "`packets` of each path in a round")
-	output := flag.String("json", "", "also write the rows to this `file`")
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 11, "interleaved `rounds` to measure, at least 9")
+	flag.IntVar(&o.repeat, "repeat", 200_000, "`packets` of each path in a round")
+	flag.StringVar(&o.output, "json", "", "also write the rows to this `file`")
+	flag.StringVar(&o.compare, "compare", "", "also show the rows of this `file`, written by an earlier -json")
+	flag.StringVar(&o.only, "only", "", "measure only rows whose name contains this `text`")
+	flag.BoolVar(&o.strict, "strict", false, "fail if a target is missed")
 	flag.Parse()
-	if err := run(max(*rounds, 9), *repeat, *output); err != nil {
+	o.rounds = max(o.rounds, 9)
+	if err := run(o); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: error: %+v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds, repeat int, output string) error {
+func run(o options) error {
 	runtime.LockOSThread() // socket look-ups happen in this thread's namespace
-	paths, err := build()
-	if err != nil {
+	var before *report
+	if o.compare != "" {
+		var err error
+		if before, err = readReport(o.compare); err != nil {
+			return err
+		}
+	}
+	now := newReport(o)
+	var err error
+	if now.Rows, err = measurePaths(o); err != nil {
 		return err
 	}
-	bare := make(map[bool][]float64) // by whether sources are random
-	times := make(map[string][]float64)
-	ratios := make(map[string][]float64)
-	for range rounds {
-		base := make(map[bool]float64)
-		for _, p := range paths {
-			ns, err := p.time(repeat)
+	if o.only == "" || strings.Contains("load", o.only) {
+		if now.Loads, err = measureLoads(); err != nil {
+			return err
+		}
+	}
+	now.print(os.Stdout, before)
+	if o.output != "" {
+		if err := now.write(o.output); err != nil {
+			return err
+		}
+	}
+	if missed := now.missed(); o.strict && missed > 0 {
+		return fmt.Errorf("%d targets missed", missed)
+	}
+	return nil
+}
+
+// measurePaths times every path in turn, round after round.
+func measurePaths(o options) ([]row, error) {
+	paths, err := build(o.only)
+	if err != nil {
+		return nil, err
+	}
+	times := make([][]float64, len(paths))
+	ratios := make([][]float64, len(paths))
+	for range o.rounds {
+		// How long a bare drop takes, and what giving each packet a source of
+		// its own adds, by kind of source.
+		var bare float64
+		extra := make(map[sourceKind]float64)
+		for i, p := range paths {
+			ns, err := p.time(o.repeat)
 			if err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
+				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			if p.bare {
-				base[p.random] = ns
-				bare[p.random] = append(bare[p.random], ns)
+			switch {
+			case p.bare && p.sources == fixed:
+				bare = ns
+			case p.bare:
+				extra[p.sources] = ns - bare
 			}
-			times[p.name] = append(times[p.name], ns)
-			ratios[p.name] = append(ratios[p.name], ns/base[p.random])
+			ns -= extra[p.sources]
+			times[i] = append(times[i], ns)
+			ratios[i] = append(ratios[i], ns/bare)
 		}
 	}
 	var rows []row
-	for _, p := range paths {
-		rows = append(rows, row{p.name, quantile(times[p.name], 0.5), quantile(ratios[p.name], 0.5), quantile(ratios[p.name], 0.1), quantile(ratios[p.name], 0.9)})
+	for i, p := range paths {
+		if p.bare && p.sources != fixed {
+			continue
+		}
+		rows = append(rows, row{
+			Path: p.name, Target: p.target, NS: quantile(times[i], 0.5),
+			Median: quantile(ratios[i], 0.5), P10: quantile(ratios[i], 0.1), P90: quantile(ratios[i], 0.9),
+		})
 	}
-	if err := print(rows, rounds, repeat); err != nil {
-		return err
-	}
-	if output == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(map[string]any{"schema": 1, "kernel": kernel(), "rounds": rounds, "repeat": repeat, "rows": rows}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode rows: %w", err)
-	}
-	return os.WriteFile(output, append(data, '\n'), 0o644)
-}
-
-func print(rows []row, rounds, repeat int) error {
-	fmt.Printf("Linux %s, %d CPUs, %d rounds of %d packets a path\n\n", kernel(), runtime.NumCPU(), rounds, repeat)
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| path\t| ns\t| ratio to a bare drop\t| p10\t| p90\t|")
-	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|")
-	for _, r := range rows {
-		fmt.Fprintf(w, "| %s\t| %.0f\t| %.2f\t| %.2f\t| %.2f\t|\n", r.Path, r.NS, r.Median, r.P10, r.P90)
-	}
-	return w.Flush()
-}
-
-func quantile[T cmp.Ordered](values []T, q float64) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1)+0.5)]
-}
-
-func kernel() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "unknown"
-	}
-	return unix.ByteSliceToString(u.Release[:])
+	return rows, nil
 }

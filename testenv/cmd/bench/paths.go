@@ -4,40 +4,36 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"denmap/loader"
 	"denmap/testenv/packet"
 	"denmap/userspace/event"
 )
 
-var (
-	host   = netip.MustParseAddr("198.51.100.1")
-	host6  = netip.MustParseAddr("2001:db8:1::1")
-	client = netip.MustParseAddr("203.0.113.7")
-	other6 = netip.MustParseAddr("2001:db8:2::7")
-)
-
 // path is one way of a packet through the program.
 type path struct {
-	name   string
-	frame  []byte
-	prog   *ebpf.Program
-	bare   bool   // the drop that later rows are compared with
-	random bool   // every packet from a source of its own
-	want   string // the counter that every packet must raise; "" for bare
-	run    *loader.Runner
+	name    string
+	frame   []byte
+	prog    *ebpf.Program
+	bare    bool // only drops: what the other rows are compared with
+	sources sourceKind
+	packets int    // in each round; 0: as many as asked for
+	want    string // the counter that every packet must raise; "" for bare
+	target  float64
+	run     *loader.Runner
 }
 
 // time returns ns per packet, and fails if the packets did not go the way
 // that the row claims.
 func (p path) time(repeat int) (float64, error) {
+	if p.packets > 0 {
+		repeat = p.packets
+	}
 	before, err := p.counted()
 	if err != nil {
 		return 0, err
@@ -50,8 +46,9 @@ func (p path) time(repeat int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	// A random source may meet an earlier one in the first-failure filter.
-	if got := after - before; p.run != nil && got < uint64(repeat)*98/100 {
+	// A random source may be listed, or meet an earlier one in the
+	// first-failure filter.
+	if got, share := after-before, p.sources.share(); p.run != nil && got < uint64(repeat)*share/100 {
 		return 0, fmt.Errorf("%d of %d packets were counted as %q", got, repeat, p.want)
 	}
 	return float64(took.Nanoseconds()), nil
@@ -65,74 +62,113 @@ func (p path) counted() (uint64, error) {
 	return counts[p.want], err
 }
 
-// build enters a network namespace of its own and returns every path, the
-// bare one of each kind first.
-func build() ([]path, error) {
-	if err := enterNamespace(); err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", "198.51.100.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("open a port: %w", err)
-	}
-	listeners = append(listeners, listener)
-	open := uint16(listener.Addr().(*net.TCPAddr).Port)
-	bare, err := bareDrop()
-	if err != nil {
-		return nil, err
-	}
-	randomBare, err := randomSource(bare)
-	if err != nil {
-		return nil, err
-	}
-	data := packet.Connect(client, host, open)
-	data.Flags, data.Payload, data.Options = packet.ACK, make([]byte, 512), packet.Timestamp
-	data6 := data
-	data6.Src, data6.Dst = other6, host6
-	ack := data
-	ack.Payload, ack.Options = nil, nil
-	closed := packet.Connect(client, host, 9)
-	rows := []path{{name: "bare drop", frame: data.Bytes(), prog: bare, bare: true}}
-	for _, r := range []struct {
-		name    string
-		frame   []byte
-		want    string
-		prepare func(*loader.Runner) error
-	}{
-		{"established, IPv4", data.Bytes(), "pass established", nil},
-		{"established, IPv6", data6.Bytes(), "pass established", nil},
-		{"established, 10k manual bans", data.Bytes(), "pass established", manyBans},
-		{"SYN to an open port", packet.Connect(client, host, open).Bytes(), "pass open", nil},
-		{"SYN to a closed port, counted before", closed.Bytes(), "pass repeated", runOnce(closed.Bytes())},
-		{"bare ACK to a listener", ack.Bytes(), "pass open", nil},
-		{"listed address, drop", data.Bytes(), "drop denied", deny("203.0.113.7/32")},
-		{"listed network, drop", data.Bytes(), "drop denied", deny("203.0.113.0/24")},
-		{"banned by hand, drop", data.Bytes(), "drop banned", banned(event.Manual)},
-		{"banned blindly, SYN, drop", closed.Bytes(), "drop banned", banned(event.Blind)},
-		{"Xmas, drop on sight", packet.NmapFlags(client, host, 9, packet.FIN|packet.PSH|packet.URG).Bytes(), "drop crafted", nil},
-	} {
-		p, err := newPath(r.name, r.frame, r.want, r.prepare)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, p)
-	}
-	first, err := newPath("SYN to a closed port, first contact, random sources", closed.Bytes(), "pass counted", nil)
-	if err != nil {
-		return nil, err
-	}
-	if first.prog, err = randomSource(first.prog); err != nil {
-		return nil, err
-	}
-	first.random = true
-	return append(rows, path{name: "bare drop, random sources", frame: closed.Bytes(), prog: randomBare, bare: true, random: true}, first), nil
+// kind is what a row is made of.
+type kind struct {
+	name    string
+	want    string
+	target  float64
+	target6 float64 // of IPv6, where it differs
+	frame   func(end ends) packet.TCP
+	prepare func(r *loader.Runner, end ends) error
+	sources bool // random
+	packets int
+	only4   bool
 }
 
-// listeners keeps the open port open: a collected one is closed.
-var listeners []net.Listener
+// ends are what frames of one family are made from.
+type ends struct {
+	peers
+	six bool
+}
 
-func newPath(name string, frame []byte, want string, prepare func(*loader.Runner) error) (path, error) {
-	r, err := loader.NewRunner(loader.RunnerOptions{Settings: loader.Settings{
+func (e ends) connect(port uint16) packet.TCP {
+	return packet.Connect(e.client.Addr(), e.host.Addr(), port)
+}
+
+// segment is what flows on the open connection.
+func (e ends) segment() packet.TCP {
+	p := e.connect(e.host.Port())
+	p.SrcPort, p.Flags, p.Options = e.client.Port(), packet.ACK, packet.Timestamp
+	return p
+}
+
+func data(e ends) packet.TCP {
+	p := e.segment()
+	p.Payload = make([]byte, 512)
+	return p
+}
+
+func bareACK(e ends) packet.TCP {
+	p := e.segment()
+	p.Options = nil
+	return p
+}
+
+func openSYN(e ends) packet.TCP   { return e.connect(e.host.Port()) }
+func closedSYN(e ends) packet.TCP { return e.connect(closedPort) }
+
+func crafted(flags byte) func(ends) packet.TCP {
+	return func(e ends) packet.TCP {
+		return packet.NmapFlags(e.client.Addr(), e.host.Addr(), closedPort, flags)
+	}
+}
+
+func nmapSYN(e ends) packet.TCP { return packet.Nmap(e.client.Addr(), e.host.Addr(), closedPort) }
+
+// kinds are the rows, the targets those of docs/performance.md.
+func kinds() []kind {
+	return []kind{
+		{name: "established, data", want: "pass established", target: 1.6, frame: data},
+		{name: "established, ACK with timestamps", want: "pass established", target: 1.6, frame: ends.segment},
+		{name: "established, 10k bans", want: "pass established", target: 2.6, frame: data, prepare: manyBans},
+		{name: "bare ACK, established, 10k bans", want: "pass open", target: 6, frame: bareACK, prepare: manyBans},
+		{name: "established, 10k bans, 100k prefixes and 1M addresses denied, random sources", want: "pass established", target: 4, target6: 6, frame: data, prepare: bansAndLists, sources: true},
+		{name: "banned by hand, SYN", want: "drop banned", target: 2.5, frame: closedSYN, prepare: banned(event.Manual)},
+		{name: "banned blindly, SYN", want: "drop banned", target: 2.5, frame: closedSYN, prepare: banned(event.Blind)},
+		{name: "denied by one of 1M prefixes, random sources", want: "drop denied", target: 4, frame: data, prepare: denyEverything, sources: true, only4: true},
+		{name: "denied address", want: "drop denied", frame: data, prepare: denyClient},
+		{name: "Xmas, known source", want: "drop crafted", target: 4.5, frame: crafted(packet.FIN | packet.PSH | packet.URG), prepare: known},
+		{name: "Null, known source", want: "drop crafted", target: 4.5, frame: crafted(0), prepare: known},
+		{name: "nmap's SYN, known source", want: "drop crafted", target: 4.5, frame: nmapSYN, prepare: known},
+		{name: "SYN to an open port", want: "pass open", target: 7.5, frame: openSYN},
+		{name: "SYN to a closed port, counted before", want: "pass repeated", target: 4.5, frame: closedSYN, prepare: known},
+		{name: "SYN to a closed port, first contact", want: "pass counted", target: 9, frame: closedSYN, sources: true},
+		{name: "one SYN each from 10 million forged sources", want: "pass counted", target: 10, frame: closedSYN, sources: true, packets: 1_000_000},
+	}
+}
+
+// build enters a network namespace of its own and returns every path whose
+// name contains only, the bare ones first.
+func build(only string) ([]path, error) {
+	sockets, err := enterNamespace()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := barePaths()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range kinds() {
+		for _, six := range []bool{false, true} {
+			name := k.name + ", IPv4"
+			if six {
+				name = k.name + ", IPv6"
+			}
+			if (six && k.only4) || !strings.Contains(name, only) {
+				continue
+			}
+			p, err := k.path(name, ends{sockets[six], six})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			paths = append(paths, p)
+		}
+	}
+	return paths, nil
+}
+
+func (k kind) path(name string, e ends) (path, error) {
+	r, err := loader.NewRunner(loader.RunnerOptions{RealClock: true, Settings: loader.Settings{
 		AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, DropCrafted: true, BanDuration: 10 * time.Minute,
 	}})
 	if err != nil {
@@ -141,60 +177,21 @@ func newPath(name string, frame []byte, want string, prepare func(*loader.Runner
 	if err := r.SetHost(loader.Host{Own: []netip.Addr{host, host6}}); err != nil {
 		return path{}, err
 	}
-	if prepare != nil {
-		if err := prepare(r); err != nil {
-			return path{}, fmt.Errorf("prepare %s: %w", name, err)
+	if k.prepare != nil {
+		if err := k.prepare(r, e); err != nil {
+			return path{}, fmt.Errorf("prepare: %w", err)
 		}
 	}
-	return path{name: name, frame: frame, prog: r.Program(), want: want, run: r}, nil
-}
-
-func enterNamespace() error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("make network namespace: %w", err)
+	p := path{name: name, frame: k.frame(e).Bytes(), prog: r.Program(), packets: k.packets, want: k.want, target: k.target, run: r}
+	if e.six && k.target6 > 0 {
+		p.target = k.target6
 	}
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("find loopback: %w", err)
-	}
-	if err := netlink.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("bring loopback up: %w", err)
-	}
-	for _, a := range []netip.Addr{host, host6} {
-		addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}, Flags: unix.IFA_F_NODAD}
-		if err := netlink.AddrAdd(lo, addr); err != nil {
-			return fmt.Errorf("add %s to loopback: %w", a, err)
+	if k.sources {
+		p.sources = random4
+		if e.six {
+			p.sources = random6
 		}
+		p.prog, err = randomSource(p.prog, p.sources)
 	}
-	return nil
-}
-
-func manyBans(r *loader.Runner) error {
-	for i := range 10_000 {
-		a := netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})
-		if err := r.AddBan(event.Ban{Source: netip.PrefixFrom(a, 32), Grade: event.Manual}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func runOnce(frame []byte) func(*loader.Runner) error {
-	return func(r *loader.Runner) error {
-		_, err := r.Run(frame)
-		return err
-	}
-}
-
-func deny(prefix string) func(*loader.Runner) error {
-	return func(r *loader.Runner) error {
-		_, _, err := r.SyncList(loader.Deny, []loader.ListEntry{{Prefix: netip.MustParsePrefix(prefix)}}, nil)
-		return err
-	}
-}
-
-func banned(grade event.Grade) func(*loader.Runner) error {
-	return func(r *loader.Runner) error {
-		return r.AddBan(event.Ban{Source: netip.PrefixFrom(client, 32), Grade: grade})
-	}
+	return p, err
 }

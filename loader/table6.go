@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+
+	"denmap/bpf"
+)
+
+type listKey = bpf.ScanPrefix
+
+// batchSize bounds the memory of one batch operation: 4096 keys are 80 KiB.
+const batchSize = 4096
+
+// leastEntries is the size of the smallest table of IPv6 entries.
+const leastEntries = 1 << 10
+
+// entries6 are the IPv6 entries of a list, each prefix once.
+type entries6 struct {
+	keys    []listKey
+	flags   []bpf.ScanListFlags
+	at      map[listKey]int32 // where in keys
+	lengths [2]uint64         // as in the gate
+	whole   uint32
+}
+
+func newEntries6(n int) *entries6 {
+	return &entries6{keys: make([]listKey, 0, n), flags: make([]bpf.ScanListFlags, 0, n), at: make(map[listKey]int32, n)}
+}
+
+func (e *entries6) add(entry ListEntry) {
+	flags := bpf.ScanListFlagsLIST_LISTED
+	if entry.Watch {
+		flags |= bpf.ScanListFlagsLIST_WATCH
+	}
+	key := prefixKey(entry.Prefix)
+	if i, ok := e.at[key]; ok {
+		e.flags[i] = flags
+		return
+	}
+	e.at[key] = int32(len(e.keys))
+	e.keys, e.flags = append(e.keys, key), append(e.flags, flags)
+	if key.Len == 128 {
+		e.whole = 1
+	} else {
+		e.lengths[key.Len/64] |= 1 << (key.Len % 64)
+	}
+}
+
+// subset returns only those that pick says.
+func (e *entries6) subset(pick []bool, n int) *entries6 {
+	out := &entries6{keys: make([]listKey, 0, n), flags: make([]bpf.ScanListFlags, 0, n)}
+	for i, picked := range pick {
+		if picked {
+			out.keys, out.flags = append(out.keys, e.keys[i]), append(out.flags, e.flags[i])
+		}
+	}
+	return out
+}
+
+// syncTable6 makes a list's IPv6 entries equal to want, and returns how
+// many it put and deleted. It writes before it deletes, so that an address
+// that moves from one entry to another is listed all the while.
+func (s *State) syncTable6(list ListName, want *entries6, progress func(done int)) (written int, err error) {
+	slot := uint32(list.kernel())
+	var table *ebpf.Map
+	if err := s.maps["list6_tables"].Lookup(slot, &table); err != nil && !notFound(err) {
+		return 0, fmt.Errorf("open IPv6 table: %w", err)
+	}
+	if table == nil && len(want.keys) == 0 {
+		return 0, nil
+	}
+	if table != nil {
+		defer table.Close()
+	}
+	missing, gone, err := difference6(table, want)
+	if err != nil {
+		return 0, err
+	}
+	if len(want.keys) == 0 {
+		return len(gone), s.dropTable6(list)
+	}
+	if written = len(missing.keys) + len(gone); written == 0 {
+		return 0, nil
+	}
+	guide, err := s.openGuide(slot)
+	if err != nil {
+		return 0, err
+	}
+	defer guide.m.Close()
+	next := s.buildGuide(want)
+	if err := errors.Join(guide.merge(next), s.openGate6(list, want, true)); err != nil {
+		return 0, err
+	}
+	if table == nil || badSize(table, len(want.keys)+len(gone), len(want.keys)) {
+		err = s.replaceTable6(slot, want, progress)
+	} else {
+		err = putAll6(table, missing, progress)
+		for _, key := range gone {
+			if err == nil {
+				err = ignoreMissing(table.Delete(key))
+			}
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return written, errors.Join(guide.set(next), s.openGate6(list, want, false))
+}
+
+func ignoreMissing(err error) error {
+	if notFound(err) {
+		return nil
+	}
+	return err
+}
+
+// badSize reports whether a table is too small for its entries on the way,
+// or much too big for those it will hold.
+func badSize(table *ebpf.Map, most, entries int) bool {
+	size := int(table.MaxEntries())
+	return most > size || (size > leastEntries && size > 8*entries)
+}
+
+// difference6 compares a table, which may be nil, with what is wanted.
+func difference6(table *ebpf.Map, want *entries6) (missing *entries6, gone []listKey, err error) {
+	pick := make([]bool, len(want.keys))
+	for i := range pick {
+		pick[i] = true
+	}
+	same := 0
+	if table != nil {
+		err = eachEntry6(table, func(key listKey, flags bpf.ScanListFlags) {
+			i, ok := want.at[key]
+			if !ok {
+				gone = append(gone, key)
+			} else if want.flags[i] == flags && pick[i] {
+				pick[i] = false
+				same++
+			}
+		})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read IPv6 entries in force: %w", err)
+	}
+	return want.subset(pick, len(pick)-same), gone, nil
+}
+
+// eachEntry6 reads a table in batches, several times faster than one by
+// one.
+func eachEntry6(table *ebpf.Map, each func(listKey, bpf.ScanListFlags)) error {
+	var cursor ebpf.MapBatchCursor
+	keys, values := make([]listKey, batchSize), make([]bpf.ScanListFlags, batchSize)
+	for {
+		n, err := table.BatchLookup(&cursor, keys, values, nil)
+		for i := range n {
+			each(keys[i], values[i])
+		}
+		if notFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// putAll6 writes entries in batches.
+func putAll6(table *ebpf.Map, entries *entries6, progress func(done int)) error {
+	for done := 0; done < len(entries.keys); {
+		end := min(done+batchSize, len(entries.keys))
+		if _, err := table.BatchUpdate(entries.keys[done:end], entries.flags[done:end], nil); err != nil {
+			return fmt.Errorf("put %d IPv6 entries: %w", end-done, err)
+		}
+		done = end
+		progress(done)
+	}
+	return nil
+}
+
+// replaceTable6 fills a table of the right size and swaps it in.
+func (s *State) replaceTable6(slot uint32, want *entries6, progress func(done int)) error {
+	inner := innerSpec(s.spec["list6_tables"])
+	inner.MaxEntries = leastEntries
+	for int(inner.MaxEntries) < len(want.keys)+len(want.keys)/4 {
+		inner.MaxEntries *= 2
+	}
+	table, err := ebpf.NewMap(inner)
+	if err != nil {
+		return fmt.Errorf("make IPv6 table: %w", err)
+	}
+	defer table.Close()
+	if err := putAll6(table, want, progress); err != nil {
+		return err
+	}
+	if err := s.maps["list6_tables"].Put(slot, table); err != nil {
+		return fmt.Errorf("swap in IPv6 table: %w", err)
+	}
+	return nil
+}
+
+// dropTable6 closes the gate, then gives back the memory.
+func (s *State) dropTable6(list ListName) error {
+	if err := s.openGate6(list, &entries6{}, false); err != nil {
+		return err
+	}
+	for _, name := range []string{"list6_tables", "list6_guides"} {
+		if err := ignoreMissing(s.maps[name].Delete(uint32(list.kernel()))); err != nil {
+			return fmt.Errorf("drop IPv6 table: %w", err)
+		}
+	}
+	return nil
+}
+
+// openGate6 says which lengths a list's IPv6 entries have: with merge,
+// besides those it had.
+func (s *State) openGate6(list ListName, want *entries6, merge bool) error {
+	lengths, whole := want.lengths, want.whole
+	return s.setGate(func(g *bpf.ScanGate) {
+		i := list.kernel()
+		if merge {
+			lengths[0] |= g.Lengths[i][0]
+			lengths[1] |= g.Lengths[i][1]
+			whole |= g.Whole[i]
+		}
+		g.Lengths[i], g.Whole[i] = lengths, whole
+		g.Tables &^= 1 << i
+		if len(want.keys) > 0 {
+			g.Tables |= 1 << i
+		}
+	})
+}
+
+// listed6 asks the table itself, longest entry first.
+func (s *State) listed6(list ListName, addr netip.Addr) (listed, watch bool, err error) {
+	var table *ebpf.Map
+	err = s.maps["list6_tables"].Lookup(uint32(list.kernel()), &table)
+	if notFound(err) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	defer table.Close()
+	for bits := addr.BitLen(); bits >= 0; bits-- {
+		prefix, err := addr.Prefix(bits)
+		if err != nil {
+			return false, false, err
+		}
+		var flags bpf.ScanListFlags
+		err = table.Lookup(prefixKey(prefix), &flags)
+		if err == nil {
+			return true, flags&bpf.ScanListFlagsLIST_WATCH != 0, nil
+		}
+		if !notFound(err) {
+			return false, false, err
+		}
+	}
+	return false, false, nil
+}
+
+func (s *State) table6Memory(list ListName) (bytes uint64, err error) {
+	for _, name := range []string{"list6_tables", "list6_guides"} {
+		var inner *ebpf.Map
+		err := s.maps[name].Lookup(uint32(list.kernel()), &inner)
+		if notFound(err) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, err := memoryOf(inner)
+		if err = errors.Join(err, inner.Close()); err != nil {
+			return 0, err
+		}
+		bytes += n
+	}
+	return bytes, nil
+}
