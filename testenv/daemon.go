@@ -72,7 +72,27 @@ func (h *Host) Attach(args ...string) *Daemon {
 	if len(args) == 0 {
 		args = []string{uplink}
 	}
-	cmd := h.DenmapCommand(h.t.Context(), append([]string{"attach"}, args...)...)
+	d := h.Launch(append([]string{"attach"}, args...)...)
+	h.t.Cleanup(func() {
+		h.lab.offerShell() // while the daemon still runs
+		d.Stop()
+		if h.t.Failed() {
+			h.t.Logf("denmap on %q said:\n%s\nand logged:\n%s", h.Name, d.Stderr(), h.rawLog())
+		}
+	})
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") && h.hasLink(arg) {
+			d.waitProtecting(arg)
+		}
+	}
+	return d
+}
+
+// Launch starts a daemon by these arguments of denmap and waits for
+// nothing. The caller ends it.
+func (h *Host) Launch(args ...string) *Daemon {
+	h.t.Helper()
+	cmd := h.DenmapCommand(h.t.Context(), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	// A Ctrl-C at the lab's terminal is not meant for the daemon.
@@ -86,18 +106,6 @@ func (h *Host) Attach(args ...string) *Daemon {
 		h.t.Fatalf("start denmap on %q: %v", h.Name, err)
 	}
 	go d.collect(stderr)
-	h.t.Cleanup(func() {
-		h.lab.offerShell() // while the daemon still runs
-		d.Stop()
-		if h.t.Failed() {
-			h.t.Logf("denmap on %q said:\n%s\nand logged:\n%s", h.Name, d.Stderr(), h.rawLog())
-		}
-	})
-	for _, arg := range args {
-		if !strings.HasPrefix(arg, "-") && h.hasLink(arg) {
-			d.waitProtecting(arg)
-		}
-	}
 	return d
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"denmap/userspace/event"
@@ -84,7 +85,9 @@ func newBanKeeper(k Kernel, file BanFile, clock Clock, tell *teller) *banKeeper 
 }
 
 // restore puts the bans of the file into a kernel that has none of an
-// earlier daemon's, and then writes the file, to know that it can be.
+// earlier daemon's, and then writes the file, to know that it can be. A
+// disk without room is told of and tried again: a host that starts with a
+// full disk is protected all the same.
 func (b *banKeeper) restore() error {
 	saved, err := b.file.Load()
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
@@ -99,7 +102,18 @@ func (b *banKeeper) restore() error {
 	if err := b.read(); err != nil {
 		return err
 	}
-	return b.save(context.Background())
+	err = b.save(context.Background())
+	if isFull(err) {
+		b.saveOrSay(context.Background())
+		return nil
+	}
+	return err
+}
+
+// isFull reports whether an error is about a disk, not about what is to be
+// written, or where.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func (b *banKeeper) add(saved []event.Ban) {

@@ -15,18 +15,11 @@ import (
 )
 
 func (o *outputs) openLog(c config.Log) (*eventlog.Log, error) {
-	log, err := eventlog.Open(eventlog.Options{
+	return eventlog.Open(eventlog.Options{
 		Path: c.Path, Format: eventlog.Format(c.Format), Meta: o.opts.Meta,
 		MaxSize: c.MaxSize, Keep: c.Keep, Compress: c.Compress,
 		Report: o.tell.say, Now: o.opts.Clock.Now, NewID: o.opts.NewID,
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := checkRoom(c.Path); err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	return log, nil
 }
 
 // room is what a log must have space for: a few events.
@@ -85,6 +78,11 @@ func (o *outputs) applyLog(old, c config.Log) {
 		return
 	}
 	log, err := o.openLog(c)
+	if err == nil {
+		if err = checkRoom(c.Path); err != nil {
+			err = errors.Join(err, log.Close())
+		}
+	}
 	if err != nil {
 		o.config.Log = old
 		o.tell.say(err.Error() + "; the old log is written on")

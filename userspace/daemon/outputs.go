@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -63,6 +64,12 @@ func openOutputs(o Options, tell *teller, onLink []netip.Prefix) (*outputs, erro
 	log, err := out.openLog(o.Config.Log)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkRoom(o.Config.Log.Path); isFull(err) {
+		// A host that starts with a full disk is protected all the same.
+		tell.say(err.Error() + "; events are lost until there is room")
+	} else if err != nil {
+		return nil, errors.Join(err, log.Close())
 	}
 	out.config, out.log = o.Config, log
 	out.also = out.openAlso(o.Config.Log)
