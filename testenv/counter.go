@@ -16,12 +16,13 @@ import (
 // thousand probes between two reads.
 const captureBuffer = 64 << 20
 
-// Counter counts the TCP packets that reach a host's stack on one
-// interface. It reads a packet socket, which the kernel serves after XDP
-// in native and in generic mode: what a program drops is not counted.
+// Counter counts the packets that reach a host's stack on one interface.
+// It reads a packet socket, which the kernel serves after XDP in native
+// and in generic mode: what a program drops is not counted.
 type Counter struct {
-	t    T
-	file *os.File // the packet socket
+	t     T
+	file  *os.File // the packet socket
+	parse func(frame []byte) (counted, bool)
 
 	mu      sync.Mutex
 	sources map[netip.Addr]*Through
@@ -48,13 +49,31 @@ func (s Through) Closed(open ...uint16) []uint16 {
 	return ports
 }
 
-// CountTCP starts counting on an interface of the host, both IP versions.
-// t.Cleanup stops it.
+// CountTCP starts counting the TCP packets that arrive on an interface of
+// the host, both IP versions. t.Cleanup stops it.
 func (h *Host) CountTCP(iface string) *Counter {
 	h.t.Helper()
-	c := &Counter{t: h.t, sources: make(map[netip.Addr]*Through)}
+	return h.count(iface, parseTCP)
+}
+
+// CountIP is CountTCP for every IP packet but ICMP, which neighbours send
+// unasked. Packets without a TCP header count for port and flags 0.
+func (h *Host) CountIP(iface string) *Counter {
+	h.t.Helper()
+	return h.count(iface, parseIP)
+}
+
+// CountSent is CountIP for what the host itself puts on the switch.
+func (h *Host) CountSent() *Counter {
+	h.t.Helper()
+	return h.lab.fab.count(portOf(h), parseIP)
+}
+
+func (h *Host) count(iface string, parse func([]byte) (counted, bool)) *Counter {
+	h.t.Helper()
+	c := &Counter{t: h.t, parse: parse, sources: make(map[netip.Addr]*Through)}
 	err := h.Inside(func() (err error) {
-		c.file, err = packetSocket(h, iface, unix.ETH_P_ALL)
+		c.file, err = packetSocket(h, iface, unix.ETH_P_ALL, false)
 		return err
 	})
 	if err != nil {
@@ -73,8 +92,9 @@ func (h *Host) CountTCP(iface string) *Counter {
 }
 
 // packetSocket opens a raw packet socket on one interface for packets
-// that arrive. It is called on a thread of the host.
-func packetSocket(h *Host, iface string, protocol uint16) (*os.File, error) {
+// that arrive, and those that leave if outgoing is set. It is called on a
+// thread of the host.
+func packetSocket(h *Host, iface string, protocol uint16, outgoing bool) (*os.File, error) {
 	link, err := h.nl.LinkByName(iface)
 	if err != nil {
 		return nil, err
@@ -88,9 +108,11 @@ func packetSocket(h *Host, iface string, protocol uint16) (*os.File, error) {
 		file.Close()
 		return nil, fmt.Errorf("set receive buffer: %w", err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("ignore outgoing packets: %w", err)
+	if !outgoing {
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+			file.Close()
+			return nil, fmt.Errorf("ignore outgoing packets: %w", err)
+		}
 	}
 	// Bound last: the socket hears nothing before, and nothing of other
 	// interfaces.
@@ -130,7 +152,7 @@ func (c *Counter) drain(fd int) {
 		if err != nil {
 			break
 		}
-		if p, ok := parseTCP(buf[:n]); ok {
+		if p, ok := c.parse(buf[:n]); ok {
 			c.add(p)
 		}
 	}
@@ -139,7 +161,7 @@ func (c *Counter) drain(fd int) {
 	}
 }
 
-func (c *Counter) add(p tcpPacket) {
+func (c *Counter) add(p counted) {
 	s := c.sources[p.source]
 	if s == nil {
 		s = &Through{Ports: make(map[uint16]int), Flags: make(map[byte]int)}

@@ -126,7 +126,7 @@ func hostAddr(network netip.Prefix, i int) netip.Addr {
 
 // plug gives h an interface eth0 on the switch, with its addresses.
 func (l *Lab) plug(h *Host) error {
-	port := "p-" + h.Name
+	port := portOf(h)
 	// A fixed address (RFC 7042, documentation) keeps the neighbours'
 	// caches right when the interface is made again.
 	mac := net.HardwareAddr{0, 0, 0x5e, 0, 0x53, h.IPv4.As4()[3]}
@@ -139,6 +139,9 @@ func (l *Lab) plug(h *Host) error {
 	return l.raise(h, uplink, l.fab, port,
 		netip.PrefixFrom(h.IPv4, Net4.Bits()), netip.PrefixFrom(h.IPv6, Net6.Bits()))
 }
+
+// portOf names the switch's end of the host's link.
+func portOf(h *Host) string { return "p-" + h.Name }
 
 // Replug gives h its interface eth0 again, after it was deleted.
 func (l *Lab) Replug(h *Host) {

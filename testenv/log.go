@@ -40,7 +40,8 @@ type LogLine struct {
 		Enforced bool     `json:"enforced"`
 		Scan     []string `json:"scan"`
 		Tool     struct {
-			Name string `json:"name"`
+			Name       string `json:"name"`
+			Confidence string `json:"confidence"`
 		} `json:"tool"`
 		Score  int `json:"score"`
 		Probes int `json:"probes"`
@@ -48,8 +49,13 @@ type LogLine struct {
 			Distinct int      `json:"distinct"`
 			Sample   []uint16 `json:"sample"`
 		} `json:"ports"`
-		Grade string `json:"grade"`
-		Ban   struct {
+		Grade        string `json:"grade"`
+		SourcePrefix string `json:"source_prefix"` // when the source is more than one address
+		Group        struct {
+			Size   int      `json:"size"`
+			Proven []string `json:"proven"`
+		} `json:"group"`
+		Ban struct {
 			Until time.Time `json:"until"`
 		} `json:"ban"`
 	} `json:"denmap"`
@@ -58,7 +64,7 @@ type LogLine struct {
 // About reports whether the line is about that source, or about a prefix
 // that contains it.
 func (l LogLine) About(source netip.Addr) bool {
-	if prefix, err := netip.ParsePrefix(l.Source.IP); err == nil {
+	if prefix, err := netip.ParsePrefix(l.Denmap.SourcePrefix); err == nil {
 		return prefix.Contains(source)
 	}
 	addr, err := netip.ParseAddr(l.Source.IP)

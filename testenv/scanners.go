@@ -10,9 +10,16 @@ import (
 	"net/netip"
 )
 
-// Masscan scans the victim's ports from the host, at the highest rate the
-// link takes, until all probes are sent.
+// Masscan scans the victim's ports from the host by IPv4, at the highest
+// rate the link takes, until all probes are sent.
 func (h *Host) Masscan(victim *Host, ports string) Result {
+	h.t.Helper()
+	return h.MasscanFrom(victim, h.IPv4, 1_000_000, ports, victim.IPv4.String())
+}
+
+// MasscanFrom is Masscan from one address of the host to targets behind
+// the victim's link, of the same IP version, at a rate in packets a second.
+func (h *Host) MasscanFrom(victim *Host, source netip.Addr, rate int, ports, targets string) Result {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), commandLimit)
 	defer cancel()
@@ -20,13 +27,14 @@ func (h *Host) Masscan(victim *Host, ports string) Result {
 	// told them.
 	cmd := h.Command(ctx, mustTool(h.t, "masscan"),
 		"--interface", uplink,
-		"--source-ip", h.IPv4.String(),
+		"--source-ip", source.String(),
 		"--adapter-port", "40000",
 		"--router-mac", macString(victim),
-		"--rate", "1000000",
+		"--router-mac-ipv6", macString(victim),
+		"--rate", fmt.Sprint(rate),
 		"--wait", "0",
 		"-p", ports,
-		victim.IPv4.String())
+		targets)
 	// Having sent everything, masscan waits for one more packet, which
 	// never comes from a host that drops.
 	said := &watcher{text: "waiting -", found: cancel}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +20,8 @@ import (
 // tool is a program that the lab's tests run.
 type tool struct {
 	name    string
-	apt     string // the Debian package
-	version []string
+	apt     string   // the Debian package
+	version []string // arguments, or a command, that print the version
 }
 
 var tools = []tool{
@@ -28,6 +30,8 @@ var tools = []tool{
 	{"masscan", "masscan", []string{"--version"}},
 	{"zmap", "zmap", []string{"--version"}},
 	{"hping3", "hping3", []string{"--version"}},
+	{"scapy", "python3-scapy", []string{"/usr/bin/python3", "-c", "import scapy; print('Scapy', scapy.VERSION)"}},
+	{"nc", "netcat-openbsd", []string{"-h"}},
 	{"ethtool", "ethtool", []string{"--version"}},
 	{"curl", "curl", []string{"--version"}},
 	{"tcpdump", "tcpdump", []string{"--version"}},
@@ -85,8 +89,38 @@ func PrintVersions(w io.Writer) {
 			fmt.Fprintf(w, "lab: %v\n", err)
 			continue
 		}
-		fmt.Fprintf(w, "lab: %s: %s\n", path, firstLine(path, t.version))
+		fmt.Fprintf(w, "lab: %s: %s\n", path, t.versionLine(path))
 	}
+}
+
+func (t tool) versionLine(path string) string {
+	if len(t.version) > 0 && filepath.IsAbs(t.version[0]) {
+		return firstLine(t.version[0], t.version[1:])
+	}
+	return firstLine(path, t.version)
+}
+
+// versionNumber is where a version is in what programs print of it.
+var versionNumber = regexp.MustCompile(`\d+\.\d[\w.-]*`)
+
+// Versions names tools, or the kernel, with their versions: "nmap 7.93".
+func Versions(names ...string) (out []string) {
+	for _, name := range names {
+		line := kernelRelease()
+		if major, rest, ok := strings.Cut(line, "."); ok {
+			minor, _, _ := strings.Cut(rest, ".")
+			line = major + "." + minor // the rest is the distribution's
+		}
+		if i := slices.IndexFunc(tools, func(t tool) bool { return t.name == name }); i >= 0 {
+			path, err := toolPath(name)
+			if err != nil {
+				continue
+			}
+			line = tools[i].versionLine(path)
+		}
+		out = append(out, strings.TrimSpace(name+" "+versionNumber.FindString(line)))
+	}
+	return out
 }
 
 func kernelRelease() string {

@@ -51,10 +51,23 @@ var peerTwins = []twin{
 	{"three traceroutes towards the host", "udp", visit.traceroute},
 }
 
+var stackTwins = []twin{
+	{"a mail relay that meets dead hosts", "connect", visit.relay},
+	{"a monitor of ten services that restart", "connect", visit.monitor},
+	{"urgent data and half-closed connections", "odd-flags", visit.urgent},
+	{"clients with ECN, fast open and multipath TCP", "syn", visit.congestion},
+	{"20 controllers and phones with odd SYNs", "syn", visit.oddStacks},
+	{"30 fragmented datagrams", "fragment", visit.fragments},
+	{"an SCTP peer of a lost association", "sctp", visit.associations},
+	{"what routers and tunnel ends send", "ip-protocol", visit.tunnels},
+	{"a client of 16 addresses of the host", "sweep", visit.manyAddresses},
+}
+
 var twinGroups = []twinGroup{
 	{name: "services", twins: serviceTwins},
 	{name: "answers", twins: answerTwins},
 	{name: "peers", twins: peerTwins},
+	{name: "stacks", twins: stackTwins},
 	{name: "after a reboot", prepare: visit.beforeReboot, twins: []twin{
 		{"peers of ten services after a reboot", "ack", visit.afterReboot},
 	}},

@@ -139,10 +139,7 @@ func (v visit) afterReboot() error {
 // hosts that do not exist; half of the answers come when it has given up.
 func (v visit) crawl() error {
 	dialer := net.Dialer{Timeout: 50 * time.Millisecond}
-	dead := netip.MustParseAddr("198.51.100.200")
-	if v.to.Is6() {
-		dead = netip.MustParseAddr("2001:db8:1::200")
-	}
+	dead := deadHost(v.from)
 	return together(60, func(i int) error {
 		target := netip.AddrPortFrom(v.from, uint16(7000+i))
 		if i >= 50 {

@@ -40,10 +40,12 @@ func main() {
 		signals = signals[:1]
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	c := &console{ctx: ctx, log: os.Stderr}
-	code := c.run(func() { opts.act(c) })
+	c := testenv.NewConsole(ctx, "lab", os.Stderr)
+	ok := c.Run(func() { opts.act(c) })
 	stop()
-	os.Exit(code)
+	if !ok {
+		os.Exit(1)
+	}
 }
 
 // options is the parsed command line.
@@ -91,7 +93,7 @@ func parse(args []string) (opts options, err error) {
 }
 
 // act builds the lab and does what was asked for.
-func (o options) act(c *console) {
+func (o options) act(c *testenv.Console) {
 	lab := testenv.New(c, testenv.Options{NoOffload: o.noOffload})
 	victim := lab.Host("victim")
 	victim.ServeHTTP(22, 80, 443)
