@@ -238,6 +238,37 @@ func TestPageOff(t *testing.T) {
 	}
 }
 
+// TestLinkOnTerminal: the address goes to standard error in any case, the
+// link only where that is a terminal.
+func TestLinkOnTerminal(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		c := newConsole(t)
+		c.env.Progress = terminal
+		cfg := config.Default()
+		cfg.Dashboard.Listen = "127.0.0.1:0"
+		var stderr bytes.Buffer
+		w := &wiring{env: c.env, stderr: newLines(&stderr)}
+		cc := cli.NewContext(newApp(c.env), flag.NewFlagSet("attach", flag.ContinueOnError), nil)
+		p, err := newPage(c.env, cc, pageOptions{wiring: w, config: cfg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := p.run(ctx); err != nil {
+			t.Error(err)
+		}
+		w.stderr.close()
+		said := stderr.String()
+		if !strings.Contains(said, "denmap: web page: "+p.server.Address()+"\n") {
+			t.Errorf("terminal %v: no address in %q", terminal, said)
+		}
+		if got := strings.Contains(said, "sign in, once, within ten minutes: "+p.server.Address()+"sign-in#"); got != terminal {
+			t.Errorf("terminal %v: %q", terminal, said)
+		}
+	}
+}
+
 // TestDashboardLink prints what the daemon answers, and says what to do
 // where there is none.
 func TestDashboardLink(t *testing.T) {

@@ -39,6 +39,9 @@ var demoKinds = []event.Kinds{
 	event.Kinds(0).With(event.UDP), event.Kinds(0).With(event.ACK),
 }
 
+// demoTools are what sends the kinds at the same place.
+var demoTools = []event.Tool{event.ToolMasscan, event.ToolZmap, event.ToolKernel, event.ToolNmap, event.ToolNmap, event.ToolRaw, event.ToolRaw}
+
 var demoPorts = []uint16{21, 22, 23, 25, 80, 110, 135, 139, 143, 443, 445, 993, 1433, 3306, 3389, 5060, 5432, 5900, 6379, 8080, 8443, 9200}
 
 func demoAddr(i int) netip.Prefix {
@@ -69,8 +72,8 @@ func (b *bench) demo(sources int) {
 		}
 		first := now.Add(-time.Duration(r.IntN(3000)+10) * time.Second)
 		last := first.Add(time.Duration(r.Float64() * float64(now.Sub(first))))
-		tool := []event.Tool{event.ToolNmap, event.ToolMasscan, event.ToolZmap, event.ToolKernel, event.ToolRaw, event.ToolUnknown}[r.IntN(6)]
-		kinds := demoKinds[r.IntN(len(demoKinds))]
+		way := r.IntN(len(demoKinds))
+		kinds, tool := demoKinds[way], demoTools[way]
 		start := r.IntN(len(demoPorts) - 8)
 		ports := demoPorts[start : start+min(distinct, 8)]
 		src := event.Source{Prefix: p, First: first, Last: last, Kinds: kinds, Tool: tool, Confidence: event.High, Distinct: distinct, Ports: ports, Score: min(distinct, 8)}
@@ -84,7 +87,10 @@ func (b *bench) demo(sources int) {
 		}
 		switch {
 		case state < 5:
-			grade := event.Grade(r.IntN(2))
+			grade := event.Blind
+			if tool == event.ToolKernel { // others complete no handshakes
+				grade = event.Proven
+			}
 			scan.Grade = grade
 			scan.BanUntil = now.Add(time.Duration(30+r.IntN(5000)) * time.Second)
 			if src.UDPScore == 0 {
@@ -176,13 +182,18 @@ func (b *bench) demoHistory(r *rand.Rand, now time.Time) {
 	}
 	for i := range 120 {
 		place := demoPlaces[r.IntN(len(demoPlaces))]
+		way, distinct := r.IntN(len(demoKinds)), 4+r.IntN(12)
+		grade := event.Blind
+		if demoTools[way] == event.ToolKernel {
+			grade = event.Proven
+		}
 		last := now.Add(-time.Duration(i*11) * time.Minute)
 		s := history.Scan{
 			ID: fmt.Sprint(i), Action: history.Actions()[r.IntN(3)], Interface: "eth0", Reason: "score 8 of 8", Ended: last.Add(time.Minute),
 			Scan: event.Scan{
-				Source: demoAddr(i % 40), Kinds: demoKinds[r.IntN(len(demoKinds))], Tool: event.Tool(r.IntN(7)), Score: 4 + r.IntN(20),
-				Probes: uint64(r.IntN(900)), Dropped: uint64(r.IntN(9000)), Distinct: 4 + r.IntN(200), Ports: demoPorts[:4+r.IntN(12)],
-				First: last.Add(-3 * time.Minute), Last: last, Grade: event.Grade(r.IntN(2)), Place: place,
+				Source: demoAddr(i % 40), Kinds: demoKinds[way], Tool: demoTools[way], Score: min(distinct, 8),
+				Probes: uint64(r.IntN(900)), Dropped: uint64(r.IntN(9000)), Distinct: distinct, Ports: demoPorts[:distinct],
+				First: last.Add(-3 * time.Minute), Last: last, Grade: grade, Place: place,
 			},
 		}
 		h.scans = append(h.scans, s)

@@ -41,6 +41,10 @@ func bigHistory(t *testing.T, n int) *history.DB {
 		e := scanEvent(manyAddr(r.IntN(40_000)).String(), event.ScanDetected, at)
 		e.ID = fmt.Sprintf("S%06d", i)
 		e.Scan.Place = demoPlaces[r.IntN(len(demoPlaces))]
+		// 3000 cities, as a database with coordinates knows them.
+		city := r.IntN(3000)
+		e.Scan.Place.City, e.Scan.Place.HasCoordinates = fmt.Sprint("City ", city), true
+		e.Scan.Place.Latitude, e.Scan.Place.Longitude = float64(city%130)-50, float64(city/8)-180
 		e.Scan.Kinds = event.Kinds(1 << r.IntN(14))
 		e.Scan.Distinct, e.Scan.Probes = 4+r.IntN(40), uint64(4+r.IntN(400))
 		if i%3 == 0 {
@@ -89,7 +93,7 @@ func TestHundredThousand(t *testing.T) {
 	br.signIn(b)
 	for path, ready := range map[string]string{
 		"/":                    `document.querySelectorAll("#rows tr").length >= 200`,
-		"/map?span=month":      `document.querySelectorAll("#countries tr").length > 10 && document.querySelectorAll("circle").length > 10`,
+		"/map?span=month":      `document.querySelectorAll("#countries tr").length > 10 && document.querySelectorAll("circle").length > 100`,
 		"/timeline?span=month": `document.querySelectorAll("#scans tbody tr").length >= 50 && document.querySelector("#chart svg path")`,
 		"/source?address=" + manyAddr(7).Addr().String(): `!document.querySelector("#detail").hidden && document.querySelectorAll("#scans tbody tr").length > 0`,
 		"/lists?list=deny": `document.querySelectorAll("#entries tr").length >= 100`,

@@ -23,9 +23,9 @@ function draw(a) {
   show($("#interfaces"), (a.interfaces ?? []).map((i) => h("tr", {},
     h("th", { scope: "row" }, i.name),
     h("td", {}, h("span", { class: "state", data: { state: i.problem ? "banned" : "good" } }, i.problem ? "not protected: " + i.problem : "protected")),
-    h("td", {}, i.hook), h("td", {}, i.mode), h("td", {}, timeNode(i.since)))));
+    h("td", {}, i.hook), h("td", {}, i.mode), h("td", { class: "spare" }, timeNode(i.since)))));
   show($("#tables"), (a.tables ?? []).map((t) => h("tr", {}, h("th", { scope: "row" }, t.name.replaceAll("_", " ")), h("td", { class: "nowrap" }, fillBar(t)),
-    h("td", { class: "number" }, `${number(t.entries)} of ${number(t.capacity)}`), h("td", { class: "number" }, bytes(t.bytes)))));
+    h("td", { class: "number" }, `${number(t.entries)} of ${number(t.capacity)}`), h("td", { class: "number spare" }, bytes(t.bytes)))));
   show($("#counters"), a.counters.filter((c) => c.packets > 0).map((c) => h("tr", {}, h("td", {}, c.interface), h("td", {}, c.verdict), h("td", {}, c.reason.replaceAll("-", " ")), h("td", { class: "number" }, number(c.packets)))));
   facts($("#lost"), a.lost.map((l) => [l.stage, number(l.count), l.count > 0]));
   const m = a.mail;

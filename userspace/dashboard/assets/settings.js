@@ -164,7 +164,7 @@ function riskText(r) {
     h("p", {}, r.text),
     h("p", { class: "past" }, r.past),
     r.examples.length ? h("div", { class: "tablewrap" }, h("table", {}, h("caption", { class: "vh" }, "The latest of them"),
-      h("tbody", {}, r.examples.map((s) => h("tr", {}, h("td", { class: "address" }, s.source), h("td", {}, placeText(s.place)), h("td", {}, kindsText(s.kinds)), h("td", {}, "score " + s.score), h("td", {}, timeNode(s.last))))))) : null);
+      h("tbody", {}, r.examples.map((s) => h("tr", {}, h("td", { class: "address" }, s.source), h("td", {}, placeText(s.place)), h("td", { class: "spare" }, kindsText(s.kinds)), h("td", { class: "nowrap" }, "score " + s.score), h("td", { class: "spare" }, timeNode(s.last))))))) : null);
 }
 
 // save writes, asking first what has to be asked. It resolves to whether it
