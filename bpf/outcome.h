@@ -107,7 +107,8 @@ static __always_inline int had_listener(const struct suspect *x)
 {
 	struct listener *l = listener_of(x->p.protocol, x->s.dport);
 
-	return l && l->second && x->now / 1000000000 + 1 - l->second < SERVICE_MEMORY_S;
+	/* Modulo 2^32: it may have been before the last boot. */
+	return l && l->second && (__u32)(x->now / 1000000000 + 1) - l->second < SERVICE_MEMORY_S;
 }
 
 /* Most datagrams are for a socket that was found a moment ago. */

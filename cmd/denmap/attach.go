@@ -102,6 +102,7 @@ func attach(env *environment, c *cli.Context) error {
 		Open:     func(s daemon.Settings) (daemon.Kernel, error) { return openKernel(env.PinDir, s) },
 		Network:  netstate.Reader{OnError: func(err error) { w.report(err.Error()) }},
 		Bans:     w.bans,
+		Services: w.services,
 		Locate:   w.locate,
 		Notify:   w.notify,
 		Meta:     w.meta,
@@ -241,6 +242,10 @@ func (w *wiring) progress() func(list string, done, total int) {
 
 func (w *wiring) bans(stateDir string) daemon.BanFile {
 	return store.NewBans(filepath.Join(stateDir, "bans.json"), w.env.Now)
+}
+
+func (w *wiring) services(stateDir string) daemon.ServiceFile {
+	return store.NewServices(filepath.Join(stateDir, "services.json"))
 }
 
 func (w *wiring) locate(cfg config.Config) (daemon.Locator, error) {

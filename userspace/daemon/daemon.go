@@ -21,15 +21,16 @@ type daemon struct {
 	opts Options
 	tell *teller
 
-	kernel  Kernel
-	guard   *guard
-	lists   *listKeeper
-	bans    *banKeeper
-	out     *outputs
-	ring    *ring
-	tracker *scans.Tracker
-	losses  *losses
-	host    *Host // what the kernel has yet to be told; nil: nothing
+	kernel   Kernel
+	guard    *guard
+	lists    *listKeeper
+	bans     *banKeeper
+	out      *outputs
+	ring     *ring
+	tracker  *scans.Tracker
+	losses   *losses
+	services ServiceFile
+	host     *Host // what the kernel has yet to be told; nil: nothing
 
 	control  *control.Server // nil without one
 	network  chan netstate.Snapshot

@@ -26,6 +26,7 @@ type fakeHost struct {
 	snapshot netstate.Snapshot
 	next     int
 	failing  error // what looking at the host gives
+	services []event.Service
 	watchers map[chan struct{}]bool
 }
 
@@ -93,6 +94,12 @@ func (h *fakeHost) Read() (netstate.Snapshot, error) {
 	return h.snapshot, h.failing
 }
 
+func (h *fakeHost) Services() ([]event.Service, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.services), nil
+}
+
 func (h *fakeHost) Watch(ctx context.Context, report func(netstate.Snapshot)) error {
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}
@@ -128,6 +135,7 @@ type fakeKernel struct {
 	badConfig error
 	badTend   error
 	tended    int
+	services  map[event.Service]bool // without their times
 	lists     map[lists.Kind][]lists.Entry
 	facts     Host
 	beats     []time.Duration
@@ -333,6 +341,28 @@ func (k *fakeKernel) DropExpired() ([]event.Ban, error) {
 
 func (k *fakeKernel) Source(netip.Prefix) (event.Source, bool, error) {
 	return event.Source{}, false, nil
+}
+
+func (k *fakeKernel) NoteServices(services []event.Service) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.services == nil {
+		k.services = make(map[event.Service]bool)
+	}
+	for _, s := range services {
+		k.services[event.Service{UDP: s.UDP, Port: s.Port}] = true
+	}
+	return nil
+}
+
+func (k *fakeKernel) Services() (out []event.Service, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for s := range k.services {
+		s.Seen = k.clock.Now()
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 func (k *fakeKernel) Tend() error {

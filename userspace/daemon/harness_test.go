@@ -73,13 +73,14 @@ func newWorld(t *testing.T, interfaces ...string) *world {
 			w.kernel.with(func() { w.kernel.settings = s; w.kernel.note("open") })
 			return w.kernel, nil
 		},
-		Network: w.host,
-		Bans:    func(dir string) BanFile { return store.NewBans(filepath.Join(dir, "bans.json"), w.clock.Now) },
-		Report:  w.report,
-		Reload:  w.hup,
-		Service: w.service,
-		Clock:   w.clock,
-		Control: filepath.Join(w.dir, "run", "control.sock"),
+		Network:  w.host,
+		Bans:     func(dir string) BanFile { return store.NewBans(filepath.Join(dir, "bans.json"), w.clock.Now) },
+		Services: func(dir string) ServiceFile { return store.NewServices(filepath.Join(dir, "services.json")) },
+		Report:   w.report,
+		Reload:   w.hup,
+		Service:  w.service,
+		Clock:    w.clock,
+		Control:  filepath.Join(w.dir, "run", "control.sock"),
 	}
 	return w
 }
@@ -130,7 +131,7 @@ func (w *world) run() {
 		if len(w.done) > 0 {
 			w.t.Fatalf("Run ended: %v; it said:\n%s", <-w.done, w.saying())
 		}
-		return strings.Contains(w.service.all(), "ready") && w.clock.tickers() == 5
+		return strings.Contains(w.service.all(), "ready") && w.clock.tickers() == 6
 	})
 }
 

@@ -21,6 +21,7 @@
 //	tables       full tables -> notifying
 //	lists        list files -> kernel
 //	bans         ended bans out of the kernel, bans into the state file
+//	services     the host's services -> kernel, and into their file
 package daemon
 
 import (
@@ -40,7 +41,7 @@ import (
 	"denmap/userspace/netstate"
 )
 
-// Options of Run. Config, Open, Network and Bans are required.
+// Options of Run. Config, Open, Network, Bans and Services are required.
 type Options struct {
 	Config config.Config
 
@@ -60,6 +61,8 @@ type Options struct {
 
 	Network Network
 	Bans    func(stateDir string) BanFile
+	// Services keeps what the kernel knows of the host's services.
+	Services func(stateDir string) ServiceFile
 
 	// Locate and Notify open the optional outputs; nil leaves them off, and
 	// so does a nil result. What they report goes to Report.
@@ -120,6 +123,11 @@ type Kernel interface {
 	// Heartbeat says that the daemon is alive: after so long a silence the
 	// kernel lets everything pass. Zero: it never does.
 	Heartbeat(silence time.Duration) error
+
+	// NoteServices tells of services that the host has or had, Services
+	// returns those of the last day.
+	NoteServices([]event.Service) error
+	Services() ([]event.Service, error)
 
 	// Tend does what the program cannot do by itself, once a second.
 	Tend() error
@@ -190,12 +198,20 @@ type Host struct {
 type Network interface {
 	Read() (netstate.Snapshot, error)
 	Watch(ctx context.Context, report func(netstate.Snapshot)) error
+	// Services returns the services that other hosts can reach.
+	Services() ([]event.Service, error)
 }
 
 // BanFile keeps bans over a reboot: a *store.Bans.
 type BanFile interface {
 	Load() ([]event.Ban, error)
 	Update(ctx context.Context, change func([]event.Ban) []event.Ban) error
+}
+
+// ServiceFile keeps services over a reboot: a *store.Services.
+type ServiceFile interface {
+	Load() ([]event.Service, error)
+	Save(context.Context, []event.Service) error
 }
 
 // Locator says where an address is.

@@ -63,6 +63,7 @@ func start(o Options) (_ *daemon, err error) {
 	if err := d.fill(hostOf(host)); err != nil {
 		return nil, err
 	}
+	d.restoreServices()
 	if err := d.guard.start(host.Interfaces); err != nil {
 		return nil, err
 	}
@@ -128,6 +129,7 @@ func (d *daemon) run() {
 	d.watchers.run(d.lists.run)
 	d.watchers.run(d.bans.run)
 	d.watchers.run(d.watchTables)
+	d.watchers.run(d.watchServices)
 	if d.opts.Control != "" {
 		server, err := control.Listen(d.opts.Control, d.request)
 		if err != nil {

@@ -36,6 +36,7 @@ func (d *daemon) stop(keep bool, err error) error {
 	}
 	d.countLosses(d.opts.Clock.Now())
 	// Before the kernel's tables go.
+	d.saveServices(context.Background())
 	err = errors.Join(err, d.bans.save(context.Background()), d.detach(keep))
 	d.flushLosses(d.opts.Clock.Now())
 	d.out.close()
