@@ -71,6 +71,12 @@ var twinGroups = []twinGroup{
 	{name: "after a reboot", prepare: visit.beforeReboot, twins: []twin{
 		{"peers of ten services after a reboot", "ack", visit.afterReboot},
 	}},
+	{name: "after a reboot with DenMap", prepare: visit.beforeProtectedReboot, twins: []twin{
+		{"peers of ten services that hang up after a reboot", "maimon", visit.hangUp},
+	}},
+	{name: "restarts", twins: []twin{
+		{"a monitoring system first seen when ten services are down", "connect", visit.monitored},
+	}},
 	{name: "SYN cookies", prepare: func(v visit) error {
 		return v.victim.Inside(func() error { return setSysctl("net/ipv4/tcp_syncookies", "2") })
 	}, twins: append(serviceTwins, peerTwins[0])},

@@ -113,6 +113,69 @@ func (v visit) beforeReboot() error {
 	return nil
 }
 
+// beforeProtectedReboot does the same while DenMap runs, which then ends
+// with the host: its program and tables are gone, its files are there. The
+// connections are without timestamps, so that what the client sends later
+// could be a probe.
+func (v visit) beforeProtectedReboot() error {
+	if err := withoutTimestamps(v); err != nil {
+		return err
+	}
+	daemon := v.victim.Attach()
+	if err := v.beforeReboot(); err != nil {
+		return err
+	}
+	if code := daemon.Stop(); code != 0 {
+		return fmt.Errorf("denmap ended with exit code %d", code)
+	}
+	return nil
+}
+
+// hangUp has the client close connections that the host has forgotten.
+func (v visit) hangUp() error {
+	for _, conn := range *v.held {
+		if err := conn.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// monitored stops ten services that nobody has called yet, has each called
+// three times, and starts them again.
+func (v visit) monitored() error {
+	ports := make([]uint16, 10)
+	listeners := make([]net.Listener, len(ports))
+	for i := range ports {
+		ports[i] = uint16(9300 + i)
+		listeners[i] = v.victim.Listen(ports[i])
+	}
+	time.Sleep(2 * time.Second) // services that are up for less are not known
+	for _, l := range listeners {
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	for range 3 {
+		for _, port := range ports {
+			if err := v.refused(port, 1); err != nil {
+				return err
+			}
+		}
+	}
+	for _, port := range ports {
+		v.victim.Listen(port)
+		conn, err := v.client.Dial(v.to, port)
+		if err != nil {
+			return fmt.Errorf("service on port %d, started again: %w", port, err)
+		}
+		if err := conn.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // afterReboot has the client ask whether its connections still live. It
 // learns from resets that they do not.
 func (v visit) afterReboot() error {
