@@ -126,6 +126,12 @@ func (h *Host) enter() error {
 	return nil
 }
 
+// NetworkNamespace returns the path of the host's network namespace, for
+// programs that enter it on their own.
+func (h *Host) NetworkNamespace() string {
+	return fmt.Sprintf("/proc/%d/ns/net", h.keeper.cmd.Process.Pid)
+}
+
 // Path returns where the test process finds the host's file: hosts have
 // an /etc, /run and /var of their own.
 func (h *Host) Path(name string) string {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+
+package packaging
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"denmap/userspace/config"
+)
+
+// TestDebianPackage installs, upgrades, removes and purges without a
+// running systemd, as in an image build.
+func TestDebianPackage(t *testing.T) {
+	needRoot(t)
+	r := newTree(t)
+	r.must("true") // what nspawn itself leaves is there before
+	before := r.listing()
+	r.must("dpkg", "-i", r.put(deb(t, oldVersion)))
+
+	for name, want := range map[string]string{
+		"/usr/sbin/denmap":                                 "-rwxr-xr-x root:root",
+		"/usr/lib/systemd/system/denmap.service":           "-rw-r--r-- root:root",
+		"/usr/lib/sysusers.d/denmap.conf":                  "-rw-r--r-- root:root",
+		"/usr/lib/tmpfiles.d/denmap.conf":                  "-rw-r--r-- root:root",
+		"/usr/share/man/man8/denmap.8.gz":                  "-rw-r--r-- root:root",
+		"/usr/share/man/man5/denmap.yaml.5.gz":             "-rw-r--r-- root:root",
+		"/usr/share/bash-completion/completions/denmap":    "-rw-r--r-- root:root",
+		"/usr/share/zsh/vendor-completions/_denmap":        "-rw-r--r-- root:root",
+		"/usr/share/fish/vendor_completions.d/denmap.fish": "-rw-r--r-- root:root",
+		"/etc/denmap":             "drwxr-x--- denmap:denmap",
+		"/etc/denmap/conf.d":      "drwxr-x--- denmap:denmap",
+		"/etc/denmap/denmap.yaml": "-rw-r----- denmap:denmap",
+		"/etc/denmap/allow.list":  "-rw-r----- denmap:denmap",
+		"/etc/denmap/deny.list":   "-rw-r----- denmap:denmap",
+		"/var/lib/denmap":         "drwxr-x--- denmap:denmap",
+		"/var/log/denmap":         "drwxr-x--- denmap:denmap",
+	} {
+		if got := r.owned(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if got := r.must("getent", "passwd", "denmap"); !strings.Contains(got, "/usr/sbin/nologin") {
+		t.Errorf("user: %s", got)
+	}
+	if got := r.must("denmap", "version"); !strings.HasPrefix(got, "denmap "+oldVersion+"\n") {
+		t.Errorf("version: %s", got)
+	}
+	// The only key that is set.
+	cfg, err := config.Load(filepath.Join(r.dir, config.DefaultPath), true)
+	if err != nil || cfg.Mode != config.Monitor || len(cfg.Interfaces) != 0 {
+		t.Errorf("configuration: mode %q, interfaces %v, %v", cfg.Mode, cfg.Interfaces, err)
+	}
+	r.must("denmap", "config", "check")
+	r.must("denmap", "lists", "check")
+	if _, said, err := r.run("denmap", "attach"); err == nil || !strings.Contains(said, "no interface given, and none is configured") {
+		t.Errorf("attach without interfaces: %v\n%s", err, said)
+	}
+	r.must("systemd-analyze", "verify", "--man=no", "denmap.service")
+	if r.has("/etc/systemd/system/multi-user.target.wants/denmap.service") {
+		t.Error("the service is enabled")
+	}
+
+	r.edit("/etc/denmap/denmap.yaml", "#interfaces: []", "interfaces: [eth0]")
+	r.edit("/etc/denmap/deny.list", "# DenMap deny list", "203.0.113.0/24 # edited\n# DenMap deny list")
+	r.must("dpkg", "-i", r.put(deb(t, newVersion)))
+	if got := r.must("denmap", "version"); !strings.HasPrefix(got, "denmap "+newVersion+"\n") {
+		t.Errorf("version after the upgrade: %s", got)
+	}
+	if !strings.Contains(r.read("/etc/denmap/denmap.yaml"), "\ninterfaces: [eth0]") || !strings.Contains(r.read("/etc/denmap/deny.list"), "# edited") {
+		t.Error("the upgrade lost an edit")
+	}
+	if got := r.owned("/etc/denmap/deny.list"); got != "-rw-r----- denmap:denmap" {
+		t.Errorf("edited list after the upgrade is %s", got)
+	}
+
+	// What commands and the service leave, purge takes too.
+	r.must("denmap", "lists", "add", "deny", "192.0.2.1")
+	r.must("denmap", "bans", "add", "192.0.2.2", "--for", "1h")
+	r.must("dpkg", "-r", "denmap")
+	for name, want := range map[string]bool{
+		"/usr/sbin/denmap": false, "/usr/lib/systemd/system/denmap.service": false,
+		"/etc/denmap/denmap.yaml": true, "/etc/denmap/deny.list": true, "/var/lib/denmap/bans.json": true, "/var/log/denmap": true,
+	} {
+		if r.has(name) != want {
+			t.Errorf("after removal %s is there: %v, want %v", name, !want, want)
+		}
+	}
+	r.must("dpkg", "-P", "denmap")
+	after := r.listing()
+	for name, what := range after {
+		if before[name] != what {
+			t.Errorf("purge left %s (%s), before it was %q", name, what, before[name])
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			t.Errorf("purge took %s", name)
+		}
+	}
+	for _, name := range []string{"/var/log/denmap", "/var/cache/denmap"} {
+		if r.has(name) {
+			t.Errorf("purge left %s", name)
+		}
+	}
+}
