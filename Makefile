@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate docs check-generated build test test-bpf test-lab lint vulncheck check fuzz bench eval refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab test-packages lint vulncheck check fuzz bench eval refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,7 +26,7 @@ check-generated: ## fail if the committed BPF objects are out of date
 	CLANG=$(CLANG) sh bpf/check.sh
 
 lint: ## gofmt, vet, staticcheck, clang-format
-	@test -z "$$(gofmt -l bpf cmd loader testenv userspace | tee /dev/stderr)"
+	@test -z "$$(gofmt -l bpf cmd loader packaging testenv userspace | tee /dev/stderr)"
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	$(CLANG_FORMAT) --dry-run --Werror bpf/scan.c bpf/*.h
@@ -43,7 +43,10 @@ test-bpf: ## the real program on crafted packets; root
 test-lab: ## real scanners in network namespaces; root
 	go test -p 1 -timeout 20m ./testenv/...
 
-check: lint check-generated test test-bpf test-lab ## all tests; root
+test-packages: ## the packages on a bare Debian, booted and not; root, the first time the network
+	go test -timeout 15m ./packaging/...
+
+check: lint check-generated test test-bpf test-lab test-packages ## all tests; root
 	sh testenv/vuln/check.sh --offline-ok
 
 fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root

@@ -6,7 +6,7 @@ set -eu
 
 packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
 	nmap ncat masscan zmap hping3 python3-scapy netcat-openbsd tcpdump curl ethtool iproute2 util-linux
-	nftables chromium postfix sasl2-bin libsasl2-modules fail2ban crowdsec-custom-bouncer prometheus"
+	nftables debootstrap systemd-container rpm chromium postfix sasl2-bin libsasl2-modules fail2ban crowdsec-custom-bouncer prometheus"
 
 missing=
 for p in $packages; do
