@@ -473,6 +473,35 @@ func TestBrowserTheme(t *testing.T) {
 	br.clean()
 }
 
+// TestMapPlaces: a circle for each place, where package worldmap would put
+// it, one for what a country has besides, and none for the South Pole.
+func TestMapPlaces(t *testing.T) {
+	b := newBench(t)
+	b.history.countries = []history.CountryTotal{{ISO: "GB", Name: "United Kingdom", Scans: 9, Sources: 5, Banned: 4}, {ISO: "MX", Name: "Mexico", Scans: 2, Sources: 1}, {ISO: "AU", Name: "Australia", Scans: 1, Sources: 1}}
+	b.history.places = []history.PlaceTotal{
+		{Latitude: 51.5, Longitude: -0.25, ISO: "GB", City: "London", Scans: 6, Sources: 4, Banned: 3},
+		{Latitude: 19.4, Longitude: -99.1, ISO: "MX", City: "Mexico City", Scans: 2, Sources: 1},
+		{Latitude: -33.9, Longitude: 151.2, ISO: "AU", City: "Sydney", Scans: 1, Sources: 1},
+		{Latitude: 60, Longitude: 179, City: "Nowhere", Scans: 1, Sources: 1},
+		{Latitude: -90, ISO: "AQ", City: "Pole", Scans: 1, Sources: 1},
+	}
+	br := newBrowser(t, b)
+	br.signIn(b)
+	br.open(b, "/map")
+	br.until("circles", `document.querySelectorAll("circle").length === 5`)
+	got := br.eval(`[...document.querySelectorAll("circle")].map((c) => c.dataset.place + " " + Math.round(c.cx.baseVal.value) + " " + Math.round(c.cy.baseVal.value)).sort().join("; ")`)
+	const want = "London, United Kingdom 999 126; Mexico City, Mexico 464 339; Nowhere 1749 81; Sydney, Australia 1771 729; United Kingdom, elsewhere "
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("circles %q, want %q", got, want)
+	}
+	// The rest of a country is told without sources, which are not known.
+	br.eval(`document.querySelector('circle[data-place="United Kingdom, elsewhere"]').dispatchEvent(new MouseEvent("mouseenter")) && ""`)
+	br.until("the tip", `document.querySelector("#tip").innerText.includes("elsewhere") && document.querySelector("#tip").innerText.trim().endsWith("3 scans")`)
+	br.eval(`[...document.querySelectorAll("#places tr")].find((r) => r.innerText.includes("Sydney")).dispatchEvent(new MouseEvent("mouseenter")) && ""`)
+	br.until("the place's circle", `document.querySelector("circle.on")?.dataset.place === "Sydney, Australia"`)
+	br.clean()
+}
+
 // TestBrowserCapture downloads packet headers, with the policy in force.
 func TestBrowserCapture(t *testing.T) {
 	b := newBench(t)
