@@ -37,6 +37,7 @@ func newApp(env *environment) *cli.App {
 			bansCommand(env),
 			unbanCommand(env),
 			checkCommand(env),
+			confirmCommand(env),
 			pauseCommand(env),
 			resumeCommand(env),
 			sourcesCommand(env),

@@ -79,6 +79,9 @@ func attach(env *environment, c *cli.Context) error {
 		cfg, err := env.loadConfig(c)
 		return over.apply(cfg), err
 	}
+	// Before anything is read that may be taken back.
+	early := &recovery{env: env, c: c, report: func(line string) { env.say("%s", line) }, reload: make(chan os.Signal)}
+	early.look(c.Context)
 	cfg, err := load()
 	if err != nil {
 		return err
@@ -92,6 +95,8 @@ func attach(env *environment, c *cli.Context) error {
 	defer w.stderr.close()
 	watching := &observers{env: env, c: c, wiring: w, config: cfg, force: cfg, load: load, reload: hup}
 	defer watching.close()
+	recovering := &recovery{env: env, c: c, report: w.report, reload: hup, stateDir: cfg.StateDir}
+	defer recovering.run()()
 	tidy := time.AfterFunc(settled, debug.FreeOSMemory)
 	defer tidy.Stop()
 	err = daemon.Run(ctx, daemon.Options{

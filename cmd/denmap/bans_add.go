@@ -28,6 +28,8 @@ func bansAddCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "for", Usage: "ban for `DURATION`, such as 1h or 2d (default: ban.duration of the configuration)"},
 			&cli.StringFlag{Name: "reason", Usage: "note `TEXT` beside the ban"},
 			forceFlag(),
+			confirmFlag(),
+			controlFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
@@ -58,7 +60,17 @@ func bansAddCommand(env *environment) *cli.Command {
 			if err := env.admit(c, cfg, state, bans); err != nil {
 				return err
 			}
-			return env.giveBans(c, cfg, state, bans)
+			trial, err := env.newTrial(c, cfg, whatBans)
+			if err != nil {
+				return err
+			}
+			var sources []netip.Prefix
+			for _, b := range bans {
+				sources = append(sources, b.Source)
+			}
+			return trial.runBans(plural(len(bans), "new ban", "new bans"), state, sources,
+				func(b event.Ban) bool { return slices.Contains(sources, b.Source) },
+				func() (bool, error) { return true, env.giveBans(c, cfg, state, bans) })
 		},
 	}
 }

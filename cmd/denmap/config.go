@@ -14,8 +14,8 @@ import (
 func configCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:        "config",
-		Usage:       "check and show the configuration",
-		Subcommands: []*cli.Command{configCheckCommand(env), configShowCommand(env)},
+		Usage:       "check, show and replace the configuration",
+		Subcommands: []*cli.Command{configCheckCommand(env), configShowCommand(env), configApplyCommand(env)},
 	}
 }
 

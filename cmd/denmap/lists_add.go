@@ -29,7 +29,7 @@ func listsAddCommand(env *environment) *cli.Command {
 		Name:      "add",
 		Usage:     "add addresses and networks to a list, all or none",
 		ArgsUsage: listUsage + " ADDR...",
-		Flags:     entryFlags(),
+		Flags:     append(entryFlags(), confirmFlag(), controlFlag()),
 		Action: func(c *cli.Context) error {
 			kind, args, err := listArgument(c, "an address or a network")
 			if err != nil {
@@ -59,12 +59,19 @@ func listsAddCommand(env *environment) *cli.Command {
 				opts.Protected = precious.prefixes()
 			}
 			path := listPath(cfg, kind)
-			result, err := lists.Add(background(c), path, kind, entries, opts)
+			trial, err := env.newTrial(c, cfg, kind.String())
 			if err != nil {
-				return explainEdit(err, precious)
+				return err
 			}
-			env.tellEdit(kind, result)
-			return env.enforceList(c, state, kind, path, changed(result))
+			return trial.runFile(path, "additions to the "+kind.String()+" list", func() (bool, error) {
+				result, err := lists.Add(background(c), path, kind, entries, opts)
+				if err != nil {
+					return false, explainEdit(err, precious)
+				}
+				env.tellEdit(kind, result)
+				edits := changed(result)
+				return len(edits) > 0, env.enforceList(c, state, kind, path, edits)
+			})
 		},
 	}
 }

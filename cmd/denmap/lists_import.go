@@ -3,8 +3,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"net/netip"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,7 +22,7 @@ func listsImportCommand(env *environment) *cli.Command {
 		ArgsUsage: listUsage + " FILE|-",
 		Description: "The feed has one address or network a line; what follows it on the line is ignored.\n" +
 			"Own, protected, private, loopback, multicast and very wide networks are skipped without --force.",
-		Flags: entryFlags(),
+		Flags: append(entryFlags(), confirmFlag(), controlFlag()),
 		Action: func(c *cli.Context) error {
 			kind, args, err := listArgument(c, "a file, or - for standard input")
 			if err != nil {
@@ -54,6 +58,10 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 		return err
 	}
 	path := listPath(cfg, kind)
+	trial, err := env.newTrial(c, cfg, kind.String())
+	if err != nil {
+		return err
+	}
 	before, err := lists.Load(path, kind)
 	if err != nil {
 		return explainEdit(err, precious)
@@ -66,20 +74,51 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 	if show != nil {
 		opts.Progress = func(lines int) { show(lines, 0) }
 	}
-	var result *lists.ImportResult
-	if feed == "-" {
-		result, err = lists.Import(c.Context, path, kind, env.Stdin, opts)
-	} else {
-		result, err = lists.ImportFile(c.Context, path, kind, feed, opts)
+	read := func() (*lists.ImportResult, error) {
+		if feed == "-" {
+			return lists.Import(c.Context, path, kind, env.Stdin, opts)
+		}
+		return lists.ImportFile(c.Context, path, kind, feed, opts)
 	}
-	if show != nil {
-		show(0, 0)
+	if trial.wait > 0 {
+		// A slow feed must not use up the time to confirm.
+		data, err := env.wholeFeed(feed)
+		if err != nil {
+			return err
+		}
+		read = func() (*lists.ImportResult, error) {
+			return lists.Import(c.Context, path, kind, bytes.NewReader(data), opts)
+		}
 	}
+	return trial.runFile(path, "an import into the "+kind.String()+" list", func() (bool, error) {
+		result, err := read()
+		if show != nil {
+			show(0, 0)
+		}
+		if err != nil {
+			return false, explainEdit(err, precious)
+		}
+		env.tellImport(kind, result)
+		return result.Added+result.Updated > 0, env.enforceImport(c, kind, path, before)
+	})
+}
+
+// wholeFeed reads a feed to its end.
+func (e *environment) wholeFeed(feed string) ([]byte, error) {
+	from := e.Stdin
+	if feed != "-" {
+		f, err := os.Open(feed)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		from = f
+	}
+	data, err := io.ReadAll(io.LimitReader(from, lists.MaxFeedSize+1))
 	if err != nil {
-		return explainEdit(err, precious)
+		return nil, fmt.Errorf("read feed: %w", err)
 	}
-	env.tellImport(kind, result)
-	return env.enforceImport(c, kind, path, before)
+	return data, nil
 }
 
 // tellImport sums up an import, with what was left out and why.

@@ -15,7 +15,7 @@ func listsRemoveCommand(env *environment) *cli.Command {
 		Name:      "remove",
 		Usage:     "remove addresses and networks from a list, all or none",
 		ArgsUsage: listUsage + " ADDR...",
-		Flags:     []cli.Flag{forceFlag()},
+		Flags:     []cli.Flag{forceFlag(), confirmFlag(), controlFlag()},
 		Action: func(c *cli.Context) error {
 			kind, args, err := listArgument(c, "an address or a network")
 			if err != nil {
@@ -42,16 +42,22 @@ func listsRemoveCommand(env *environment) *cli.Command {
 					return err
 				}
 			}
-			result, err := lists.Remove(background(c), path, kind, addrs)
-			var missing *lists.NotListedError
-			if errors.As(err, &missing) && missing.Covering.IsValid() {
-				return withHint(err, "denmap lists remove %s %s takes the whole network off", kind, missing.Covering)
-			}
+			trial, err := env.newTrial(c, cfg, kind.String())
 			if err != nil {
-				return explainEdit(err, preciousAddrs{})
+				return err
 			}
-			env.tellEdit(kind, result)
-			return env.enforceList(c, state, kind, path, changed(result))
+			return trial.runFile(path, "removals from the "+kind.String()+" list", func() (bool, error) {
+				result, err := lists.Remove(background(c), path, kind, addrs)
+				var missing *lists.NotListedError
+				if errors.As(err, &missing) && missing.Covering.IsValid() {
+					return false, withHint(err, "denmap lists remove %s %s takes the whole network off", kind, missing.Covering)
+				}
+				if err != nil {
+					return false, explainEdit(err, preciousAddrs{})
+				}
+				env.tellEdit(kind, result)
+				return true, env.enforceList(c, state, kind, path, changed(result))
+			})
 		},
 	}
 }

@@ -24,7 +24,7 @@ func unbanCommand(env *environment) *cli.Command {
 		ArgsUsage: "ADDR...|--all",
 		Description: "A ban of the IPv6 network around the address is lifted too, and with a network, that of\n" +
 			"every address in it. Who goes on scanning is banned again: lists add allow prevents that.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "everybody"}},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "everybody"}, confirmFlag(), controlFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Bool("all") != (c.NArg() == 0) {
 				return withHint(usagef("unban: expected an address or --all"), "usage: %s", usageLine(c))
@@ -51,11 +51,17 @@ func unban(env *environment, c *cli.Context, args []string) error {
 	if state != nil {
 		defer state.Close()
 	}
-	freed, err := env.free(c, cfg, state, wanted)
+	trial, err := env.newTrial(c, cfg, whatBans)
 	if err != nil {
 		return err
 	}
-	return env.tellUnban(wanted, freed)
+	return trial.runBans("lifted bans", state, nil, overlapping(wanted), func() (bool, error) {
+		freed, err := env.free(c, cfg, state, wanted)
+		if err != nil {
+			return false, err
+		}
+		return len(freed) > 0, env.tellUnban(wanted, freed)
+	})
 }
 
 // free takes bans out of the file and the kernel, both under the file's
@@ -63,9 +69,7 @@ func unban(env *environment, c *cli.Context, args []string) error {
 // was known.
 func (e *environment) free(c *cli.Context, cfg config.Config, state *loader.State, wanted []netip.Prefix) (map[netip.Prefix]bool, error) {
 	freed := make(map[netip.Prefix]bool)
-	hit := func(p netip.Prefix) bool {
-		return len(wanted) == 0 || slices.ContainsFunc(wanted, p.Overlaps)
-	}
+	hit := func(p netip.Prefix) bool { return overlapping(wanted)(event.Ban{Source: p}) }
 	if state == nil {
 		// Without anything to lift, no file is made.
 		saved, err := e.loadBanFile(cfg)
@@ -88,6 +92,14 @@ func (e *environment) free(c *cli.Context, cfg config.Config, state *loader.Stat
 		})
 	})
 	return freed, errors.Join(err, failed)
+}
+
+// overlapping tells the bans that an unban of the wanted networks lifts; of
+// none, that is everybody.
+func overlapping(wanted []netip.Prefix) func(event.Ban) bool {
+	return func(b event.Ban) bool {
+		return len(wanted) == 0 || slices.ContainsFunc(wanted, b.Source.Overlaps)
+	}
 }
 
 // freeSources lifts bans and erases scores in the kernel, and notes whom

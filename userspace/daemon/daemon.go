@@ -106,7 +106,7 @@ func (d *daemon) loop(ctx context.Context) (keep bool, err error) {
 		case s := <-d.network:
 			d.adapt(s)
 		case <-d.opts.Reload:
-			d.reload()
+			_ = d.reload() // has said what is wrong
 		case r := <-d.requests:
 			if stop := d.serve(r); stop {
 				return false, nil

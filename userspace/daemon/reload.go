@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -22,8 +23,9 @@ func refusal(what string, err error) Notice {
 
 // reload reads the configuration again and puts in force what differs. A
 // bad one changes nothing; of a good one, each part that cannot be put in
-// force stays as it was. The log is reopened in any case.
-func (d *daemon) reload() {
+// force stays as it was, and the error says why. The log is reopened in any
+// case.
+func (d *daemon) reload() (failed error) {
 	d.opts.Service.Reloading()
 	old, c := d.opts.Config, d.opts.Config
 	if d.opts.Load != nil {
@@ -31,6 +33,7 @@ func (d *daemon) reload() {
 		if err != nil {
 			d.tell.again("configuration", fmt.Sprintf("reload: %v; the old configuration stays in force", err))
 			d.out.notice(refusal("configuration", err))
+			failed = err
 		} else {
 			d.tell.fine("configuration", "")
 			c = read
@@ -45,6 +48,7 @@ func (d *daemon) reload() {
 		if err := d.kernel.Reconfigure(settingsOf(c)); err != nil {
 			d.tell.again("configuration", fmt.Sprintf("reload: %v; detect and ban stay as they were", err))
 			d.out.notice(refusal("configuration", err))
+			failed = errors.Join(failed, err)
 			c.Detect, c.Ban = old.Detect, old.Ban
 		}
 	}
@@ -69,4 +73,5 @@ func (d *daemon) reload() {
 		}
 		d.opts.Service.Ready(status)
 	})
+	return failed
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"denmap/userspace/config"
+	"denmap/userspace/daemon/control"
 	"denmap/userspace/event"
 )
 
@@ -143,5 +144,39 @@ func TestReloadToNothing(t *testing.T) {
 	w.says("warning: reload: no interface is configured: nothing is protected")
 	if got := w.kernel.names(); got != "" {
 		t.Errorf("attached %q", got)
+	}
+}
+
+// TestReloadRequest answers when the configuration is in force, or why not.
+func TestReloadRequest(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	ask := func() string {
+		t.Helper()
+		resp, err := control.Call(t.Context(), w.opts.Control, control.Request{Command: CommandReload})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Error
+	}
+	w.configure(func(c *config.Config) { c.Detect.BanScore = 5 })
+	if text := ask(); text != "" {
+		t.Errorf("a good configuration: %q", text)
+	}
+	w.kernel.with(func() {
+		if w.kernel.settings.Detect.BanScore != 5 {
+			t.Errorf("settings %+v", w.kernel.settings)
+		}
+		w.kernel.badConfig = errors.New("verifier said no")
+	})
+	w.configure(func(c *config.Config) { c.Detect.BanScore = 6 })
+	if text := ask(); text != "verifier said no" {
+		t.Errorf("a configuration that the kernel refuses: %q", text)
+	}
+	w.mu.Lock()
+	w.badly = errors.New("denmap.yaml:3: unknown key")
+	w.mu.Unlock()
+	if text := ask(); text != "denmap.yaml:3: unknown key" {
+		t.Errorf("a bad configuration: %q", text)
 	}
 }

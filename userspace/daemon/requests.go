@@ -12,6 +12,10 @@ import (
 // arguments, or of everything and to end.
 const CommandDetach = "detach"
 
+// CommandReload is the request to read the configuration again. The answer
+// has the error if not all of it is in force.
+const CommandReload = "reload"
+
 // request is one that waits for its answer, which never blocks.
 type request struct {
 	control.Request
@@ -36,6 +40,12 @@ func (d *daemon) request(r control.Request) control.Response {
 // serve answers a request, or keeps it for the end and returns true.
 func (d *daemon) serve(r request) (stop bool) {
 	switch {
+	case r.Command == CommandReload:
+		var resp control.Response
+		if err := d.reload(); err != nil {
+			resp.Error = err.Error()
+		}
+		r.answer <- resp
 	case r.Command != CommandDetach:
 		if d.opts.Request != nil {
 			if resp, ok := d.opts.Request(r.Request); ok {

@@ -132,7 +132,7 @@ func (b *Bans) read() ([]event.Ban, error) {
 	if err != nil {
 		return nil, err
 	}
-	bans, err := decodeBans(data)
+	bans, err := DecodeBans(data)
 	if err != nil {
 		return nil, fmt.Errorf("read bans %q: %w", b.path, err)
 	}
@@ -156,7 +156,7 @@ func (b *Bans) loadLocked(file *safefile.File) ([]event.Ban, error) {
 }
 
 func (b *Bans) write(file *safefile.File, bans []event.Ban) error {
-	data, err := encodeBans(b.unexpired(bans))
+	data, err := EncodeBans(b.unexpired(bans))
 	if err == nil && len(data) > maxBansSize {
 		err = fmt.Errorf("%w: more than %d bytes", safefile.ErrTooLarge, maxBansSize)
 	}

@@ -301,7 +301,7 @@ func TestBansOtherTrouble(t *testing.T) {
 }
 
 func FuzzDecodeBans(f *testing.F) {
-	good, err := encodeBans(testBans())
+	good, err := EncodeBans(testBans())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -309,18 +309,18 @@ func FuzzDecodeBans(f *testing.F) {
 	f.Add([]byte(`{"schema":2}`))
 	f.Add([]byte(`{"schema":1,"bans":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		bans, err := decodeBans(data)
+		bans, err := DecodeBans(data)
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerSchema) {
 				t.Errorf("decode %q: %v", data, err)
 			}
 			return
 		}
-		again, err := encodeBans(bans)
+		again, err := EncodeBans(bans)
 		if err != nil {
 			t.Fatalf("encode what was read from %q: %v", data, err)
 		}
-		if back, err := decodeBans(again); err != nil || !reflect.DeepEqual(back, bans) {
+		if back, err := DecodeBans(again); err != nil || !reflect.DeepEqual(back, bans) {
 			t.Errorf("%q was read as %+v and then as %+v, %v", data, bans, back, err)
 		}
 	})

@@ -32,7 +32,8 @@ type banRecord struct {
 	Dropped uint64       `json:"dropped,omitempty"`
 }
 
-func encodeBans(bans []event.Ban) ([]byte, error) {
+// EncodeBans writes bans as the document of bans.json.
+func EncodeBans(bans []event.Ban) ([]byte, error) {
 	doc := bansDocument{Schema: bansSchema, Bans: make([]banRecord, len(bans))}
 	for i, ban := range bans {
 		if !validSource(ban.Source) {
@@ -53,9 +54,9 @@ func encodeBans(bans []event.Ban) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decodeBans reads a whole document. Errors wrap ErrCorrupt or
+// DecodeBans reads what EncodeBans writes. Errors wrap ErrCorrupt or
 // ErrNewerSchema.
-func decodeBans(data []byte) ([]event.Ban, error) {
+func DecodeBans(data []byte) ([]event.Ban, error) {
 	// The number comes first: what else a newer document holds is not for
 	// this version to judge.
 	var version struct {
