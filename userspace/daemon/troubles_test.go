@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,8 @@ func TestTroubles(t *testing.T) {
 // TestTroublesOfLog asks while the log cannot be written.
 func TestTroublesOfLog(t *testing.T) {
 	w := newWorld(t, "eth0")
+	var unlogged atomic.Int64
+	w.opts.Unlogged = func() { unlogged.Add(1) }
 	w.run()
 	dir := filepath.Dir(w.config.Log.Path)
 	if err := os.RemoveAll(dir); err != nil {
@@ -80,6 +83,9 @@ func TestTroublesOfLog(t *testing.T) {
 		got := w.troubles()["event log"]
 		return got.Lost > 0 && !got.Since.IsZero() && got.Text != ""
 	})
+	if unlogged.Load() == 0 {
+		t.Error("nobody was told that an event is in no log")
+	}
 }
 
 // TestTendsTheKernel: every second, whatever the last time said.

@@ -67,6 +67,9 @@ func (b *bench) demo(sources int) {
 		place := demoPlaces[r.IntN(len(demoPlaces))*r.IntN(len(demoPlaces))/len(demoPlaces)]
 		distinct := 1 + r.IntN(7)
 		state := r.IntN(10)
+		if i == 4 {
+			state = 0 // there is evidence against it
+		}
 		if state < 5 {
 			distinct = 8 + r.IntN(40)
 		}
