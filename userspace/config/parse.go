@@ -112,6 +112,11 @@ const byteOrderMark = "\uFEFF"
 
 func (p *parser) document(data []byte) {
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	// YAML allows UTF-16 too, but lines could not be counted in it.
+	if bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.HasPrefix(data, []byte("\xff\xfe")) {
+		p.add(1, "", "", "invalid YAML: expected UTF-8, not UTF-16")
+		return
+	}
 	doc, next, err := decode(data)
 	switch {
 	case err != nil:
