@@ -6,13 +6,7 @@
 set -eu
 [ $# -gt 0 ] || { echo "usage: sh packaging/try.sh INTERFACE..." >&2; exit 2; }
 cd "$(dirname "$0")/.."
-PATH=$PATH:/usr/local/go/bin
-command -v go >/dev/null || {
-	echo "try: installing Go" >&2
-	root=
-	[ "$(id -u)" = 0 ] || root=sudo
-	$root apt-get update -q && $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q golang-go
-}
+. packaging/go.sh
 CGO_ENABLED=0 go build -o build/denmap ./cmd/denmap
 if [ "$(id -u)" = 0 ]; then
 	exec build/denmap attach "$@"

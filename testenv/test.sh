@@ -4,8 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh testenv/setup.sh
-PATH=$PATH:/usr/local/go/bin
-command -v go >/dev/null || { echo "test: Go is not installed (https://go.dev/doc/install)" >&2; exit 1; }
+. packaging/go.sh
 if [ "$(id -u)" = 0 ]; then
 	exec make check
 fi
