@@ -23,6 +23,7 @@ import (
 const usage = `usage: lab [-no-denmap] [-no-offload] [-config FILE] COMMAND
   run SCAN [ARG...]   run a scan from the attacker; tell what got through and was logged
   exec HOST CMD...    run a command on a host
+  picture FILE.svg    scan without and with denmap, and draw both terminals
   shell [HOST]        open a shell on a host (victim, attacker, client)
 scans: `
 
@@ -85,6 +86,7 @@ func parse(args []string) (opts options, err error) {
 	switch {
 	case opts.command == "run" && len(opts.args) > 0 && slices.Contains(scanNames(), opts.args[0]):
 	case opts.command == "exec" && len(opts.args) > 1:
+	case opts.command == "picture" && len(opts.args) == 1:
 	case opts.command == "shell" && len(opts.args) <= 1:
 	default:
 		return opts, fmt.Errorf("unknown command %q", strings.Join(args, " "))
@@ -99,6 +101,12 @@ func (o options) act(c *testenv.Console) {
 	victim.ServeHTTP(22, 80, 443)
 	if o.config != "" {
 		victim.Configure(o.config)
+	}
+	if o.command == "picture" {
+		if err := picture(lab, o.args[0]); err != nil {
+			c.Fatalf("draw picture: %v", err)
+		}
+		return
 	}
 	var daemon *testenv.Daemon
 	if !o.plain {
