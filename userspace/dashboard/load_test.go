@@ -40,9 +40,12 @@ func bigHistory(t *testing.T, n int) *history.DB {
 		at := began.Add(-time.Duration(n-i) * 30 * 24 * time.Hour / time.Duration(n))
 		e := scanEvent(manyAddr(r.IntN(40_000)).String(), event.ScanDetected, at)
 		e.ID = fmt.Sprintf("S%06d", i)
+		if i%1000 == 0 {
+			e.Scan.Source = manyAddr(7) // whose view is opened
+		}
 		e.Scan.Place = demoPlaces[r.IntN(len(demoPlaces))]
 		// 3000 cities, as a database with coordinates knows them.
-		city := r.IntN(3000)
+		city := i * 7919 % 3000
 		e.Scan.Place.City, e.Scan.Place.HasCoordinates = fmt.Sprint("City ", city), true
 		e.Scan.Place.Latitude, e.Scan.Place.Longitude = float64(city%130)-50, float64(city/8)-180
 		e.Scan.Kinds = event.Kinds(1 << r.IntN(14))
