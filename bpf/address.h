@@ -29,6 +29,16 @@ static __always_inline int is_unicast(const struct packet *p)
 	return v4 >> 28 != 0xe && v4 != 0xffffffff;
 }
 
+static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+static __always_inline __u32 own_slot(const __be32 addr[4])
+{
+	return (addr[0] ^ addr[1] ^ addr[2] ^ addr[3]) * 0x9e3779b1U >> 24;
+}
+
 /* The whole address, a link-local one with its interface. */
 static __always_inline void whole_address(struct prefix *out, const __be32 addr[4], __u32 ifindex)
 {
@@ -64,6 +74,32 @@ static __always_inline __u64 hash_words(const __be32 w[4], __u64 salt)
 	h = (h ^ ((__u64)w[2] << 32 | w[3])) * 0xd6e8feb86659fd93ULL;
 	h ^= h >> 29;
 	return h * 0x9e3779b97f4a7c15ULL;
+}
+
+/* Which tables may hold a key: enum hint. */
+static __always_inline __u32 hints_of(const struct prefix *key, __u32 half)
+{
+	__u64 h = hash_words(key->addr, key->len), *word;
+	__u32 index = (half & 1) * HINT_WORDS + (h >> 49);
+
+	word = bpf_map_lookup_elem(&table_hints, &index);
+	return word ? *word >> (h >> 43 & 60) & 15 : 0;
+}
+
+/* Notes that a table holds the key. */
+static __always_inline void set_hint(const struct prefix *key, enum hint what)
+{
+	__u64 h = hash_words(key->addr, key->len), bit = (__u64)what << (h >> 43 & 60), *word;
+
+	for (__u32 half = 0; half < 2; half++) {
+		__u32 index = half * HINT_WORDS + (h >> 49);
+
+		word = bpf_map_lookup_elem(&table_hints, &index);
+		if (word)
+			__sync_fetch_and_or(word, bit);
+	}
+	if (what != HINT_SOURCE)
+		set_mark(MARK_BANS);
 }
 
 /* Under which prefix a source is scored: IPv4 alone; IPv6 by ipv6_prefix,

@@ -52,8 +52,15 @@ struct suspect {
 	__u32 listening; /* the socket that was found is a listener */
 	__u32 spared;	 /* enum event_flags that forbid a ban */
 	__u32 alarming;	 /* its score is that of an alert at least */
+	__u32 hints;	 /* enum hint of its address */
 	__u64 now;	 /* boot time, ns */
 };
+
+/* What asks a listener for a connection, whatever else it says. */
+static __always_inline int is_syn(const struct segment *s)
+{
+	return (s->flags & (SYN | ACK | RST | FIN)) == SYN;
+}
 
 /* Whether classification is worth a call: all but data segments and ACKs with
  * options. Established traffic ends here.

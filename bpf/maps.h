@@ -143,6 +143,29 @@ struct {
 	__type(value, struct ban);
 } bans SEC(".maps");
 
+/* Which keys the tables of bans and sources may hold: four bits for each
+ * hash, enum hint. Most packets are spared a hash look-up by one array read.
+ * Set by whoever makes an entry, after it; cleared by user space, which
+ * fills one half anew while the program reads the other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * HINT_WORDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} table_hints SEC(".maps");
+
+/* The latest reading of the clock: ms of boot time << CLOCK_TICK_BITS | low
+ * bits of the jiffies then. One entry. Written by the program.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} clocks SEC(".maps");
+
 /* Scored sources: IPv4 /32, IPv6 by ipv6_prefix or /128. Written by the
  * program, read by user space. LRU, because a sender chooses the keys; a
  * source enters on its second distinct failure, in a flood on its fourth,
@@ -251,6 +274,16 @@ struct {
 	__type(value, __u32);
 } own_addrs SEC(".maps");
 
+/* The same addresses by hash, where there is room: one array read for most
+ * packets. Written by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OWN_SLOTS);
+	__type(key, __u32);
+	__type(value, struct own);
+} own_slots SEC(".maps");
+
 /* Addresses that are never banned automatically: the host's own, gateways,
  * resolvers, remote ends of logged-in sessions. Written by user space.
  */
@@ -314,9 +347,32 @@ static __always_inline int translates(void)
 	return gate && gate->nat;
 }
 
+#define CLOCK_TICK_BITS 24
+#define CLOCK_TICK_MASK ((1ULL << CLOCK_TICK_BITS) - 1)
+
+/* Boot time, at most a tick and a millisecond old: reading the clock costs
+ * as much as a hash look-up, so of all packets of a tick only one does. Time
+ * never goes back, since only one of several readings at once is kept. After
+ * 2^24 ticks without a reading (4 hours at least), one in 2^24 ticks is taken
+ * for the old one.
+ */
 static __always_inline __u64 boot_ns(void)
 {
-	return test_clock ? test_now : bpf_ktime_get_boot_ns();
+	__u64 tick = bpf_jiffies64() & CLOCK_TICK_MASK, old, now, *clock;
+	__u32 zero = 0;
+
+	if (test_clock)
+		return test_now;
+	clock = bpf_map_lookup_elem(&clocks, &zero);
+	if (!clock)
+		return bpf_ktime_get_boot_ns();
+	old = *(volatile __u64 *)clock;
+	if ((old & CLOCK_TICK_MASK) == tick)
+		return (old >> CLOCK_TICK_BITS) * 1000000;
+	now = bpf_ktime_get_boot_ns() / 1000000 << CLOCK_TICK_BITS | tick;
+	if (!__sync_bool_compare_and_swap(clock, old, now))
+		now = *(volatile __u64 *)clock;
+	return (now >> CLOCK_TICK_BITS) * 1000000;
 }
 
 /* Of struct gate: a host that slept was not without its daemon. */

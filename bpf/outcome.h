@@ -16,10 +16,16 @@ enum outcome {
 static __always_inline int is_own(const struct packet *p, __u32 ifindex)
 {
 	struct prefix key;
+	struct own *own;
+	__u32 slot;
 
 	if (!p->mac_is_ours)
 		return 0;
 	whole_address(&key, p->dst, ifindex);
+	slot = own_slot(key.addr);
+	own = bpf_map_lookup_elem(&own_slots, &slot);
+	if (own && own->used && same_address(own->addr, key.addr))
+		return 1;
 	return bpf_map_lookup_elem(&own_addrs, &key) != NULL;
 }
 

@@ -37,9 +37,9 @@ __noinline int expect_proof(struct suspect *x)
 	struct waiting *w;
 	struct source *s;
 
-	if (!x)
-		return 0;
-	s = entry_of(&sources, x);
+	if (!x || has_visited(x, 0))
+		return 0; /* nothing new, whatever is known of the source */
+	s = find_source(x);
 	if (!s || is_over(s, x->now)) {
 		has_visited(x, 1);
 		return 0;
@@ -47,7 +47,7 @@ __noinline int expect_proof(struct suspect *x)
 	/* Ports that the host gives out itself, to FTP say, are no choice of
 	 * the client's.
 	 */
-	if (s->proven >= PROOFS || is_ephemeral(x->s.dport) || has_visited(x, 0))
+	if (s->proven >= PROOFS || is_ephemeral(x->s.dport))
 		return 0;
 	w = waiting_of(x);
 	if (!w)

@@ -5,6 +5,7 @@
  * the kernel on the packet that crosses the threshold. What cannot be
  * parsed passes.
  */
+#include "bans.h"
 #include "lists.h"
 #include "outcome.h"
 #include "proof.h"
@@ -13,7 +14,9 @@
 /* Keeps the type information of enums that only name numbers. */
 const struct block *block_in_btf __attribute__((unused));
 const struct row *row_in_btf __attribute__((unused));
+const struct own *own_in_btf __attribute__((unused));
 const struct leaf *leaf_in_btf __attribute__((unused));
+const enum hint *hints_in_btf __attribute__((unused));
 const enum guide_head *heads_in_btf __attribute__((unused));
 const enum layout *layout_in_btf __attribute__((unused));
 const enum list *lists_in_btf __attribute__((unused));
@@ -66,7 +69,10 @@ static __always_inline enum reason check_address(struct suspect *x)
 	}
 	if (is_denied(gate, &x->p))
 		return DROP_DENIED;
-	if (has_mark(MARK_BANS) && is_banned(&x->p, x->ifindex))
+	if (!has_mark(MARK_BANS))
+		return PASS_ESTABLISHED;
+	x->hints = find_hints(x, gate->hint_half);
+	if (x->hints & HINT_BAN && is_banned(x))
 		return DROP_BANNED;
 	return PASS_ESTABLISHED;
 }
@@ -165,9 +171,9 @@ __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 	struct ban *ban;
 	__u32 due = 0;
 
-	if (!x || monitor || x->spared || !has_mark(MARK_BLIND_BANS))
+	if (!x || monitor || x->spared)
 		return 0;
-	ban = find_ban(&blind_bans, &x->p, x->ifindex, &due);
+	ban = find_ban(&blind_bans, x, &due);
 	if (!ban || is_protected(x) || !starts_something(ctx, x))
 		return 0;
 	if (due)
@@ -201,6 +207,15 @@ static __always_inline __u16 probed_port(const struct suspect *x)
 	return x->g.kind == KIND_IP_PROTOCOL ? x->p.protocol : bpf_ntohs(x->s.dport);
 }
 
+/* Whether a socket is likely to want the packet: then it is looked for at
+ * once, and not first whether the source has tried this before.
+ */
+static __always_inline int asks_first(const struct suspect *x)
+{
+	return !x->g.crafted && (x->g.suspicion == NEEDS_ANY ||
+				 (x->g.suspicion == NEEDS_LISTENER && had_listener(x)));
+}
+
 /* The slow path: only what could be a probe comes here. */
 __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 {
@@ -209,9 +224,9 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	if (!x)
 		return PASS_ESTABLISHED;
 	x->now = boot_ns();
-	source_key(&x->key, &x->p, x->ifindex);
-	if (is_blindly_banned(ctx, x))
+	if (x->hints & HINT_BLIND && is_blindly_banned(ctx, x))
 		return DROP_BANNED;
+	source_key(&x->key, &x->p, x->ifindex);
 	if (x->g.suspicion == BACKSCATTER)
 		return PASS_BACKSCATTER;
 	if (is_ignored(x->s.dport))
@@ -223,10 +238,12 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	x->probe.window = x->s.window;
 	x->probe.ttl = x->p.ttl;
 	x->probe.print = fingerprint(&x->p, probed_port(x));
-	if (is_repeated(x)) {
+	reason = asks_first(x) ? check_outcome(ctx, x) : REASONS;
+	if (reason != PASS_OPEN && is_repeated(x)) {
 		reason = PASS_REPEATED;
 	} else {
-		reason = check_outcome(ctx, x);
+		if (reason == REASONS)
+			reason = check_outcome(ctx, x);
 		if (reason == PASS_COUNTED)
 			reason = score(ctx, x);
 		else if (reason == PASS_WAITING)
@@ -251,6 +268,9 @@ static __always_inline enum reason look_at_tcp(struct xdp_md *ctx, struct cursor
 	}
 	if (parse_tcp(c, &x->p, &x->s))
 		return PASS_BAD_TCP;
+	if (x->hints & HINT_BLIND && is_syn(&x->s) && !monitor && !x->spared && is_unicast(&x->p) &&
+	    is_syn_stopped(x))
+		return DROP_BANNED;
 	if (may_be_answer(&x->p) && note_answer(ctx, x))
 		return PASS_ESTABLISHED;
 	if (!could_be_probe(&x->s))

@@ -31,6 +31,8 @@ enum layout {
 	HEADERS = 16,	   /* packets kept of one source */
 	HEADER_BYTES = 80, /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
+	HINT_WORDS = 1 << 15, /* of hints, in each half */
+	OWN_SLOTS = 1 << 8,
 	LIST_MAX = 1 << 21, /* entries of a list */
 	ROOTS = 1 << 16,    /* one for each IPv4 /16 */
 	ROOT_ROW = 1 << 4,  /* roots in one element: those of a /12 */
@@ -254,6 +256,20 @@ struct ban {
 	__u32 ifindex;
 };
 
+/* Which tables may hold a key: four bits of a word of hints. */
+enum hint {
+	HINT_BAN = 1,	 /* bans */
+	HINT_BLIND = 2,	 /* blind_bans */
+	HINT_SOURCE = 4, /* sources */
+};
+
+/* One of the host's addresses, where it is found without a hash table. */
+struct own {
+	__be32 addr[4];
+	__u32 used;
+	__u32 pad;
+};
+
 enum event_type {
 	EVENT_ALERT,
 	EVENT_BAN,
@@ -356,6 +372,8 @@ struct gate {
 	 * dead man's switch. Time awake, in DEAD_MAN_SHIFT units; 0: none.
 	 */
 	__u32 pass_after;
+	__u32 hint_half; /* of the hints: the one to read */
+	__u32 pad;
 	__u64 pause_until; /* boot time, ns; 0: not paused */
 };
 
@@ -363,8 +381,7 @@ struct gate {
  * write undoes another's.
  */
 enum mark {
-	MARK_BANS,
-	MARK_BLIND_BANS,
+	MARK_BANS, /* of any grade */
 	MARK_WAITERS,
 	MARKS,
 };

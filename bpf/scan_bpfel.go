@@ -87,6 +87,8 @@ type ScanGate struct {
 	Whole      [2]uint32
 	Nat        uint32
 	PassAfter  uint32
+	HintHalf   uint32
+	Pad        uint32
 	PauseUntil uint64
 }
 
@@ -106,6 +108,14 @@ type ScanHeader struct {
 	Pad    [4]uint8
 	Bytes  [80]uint8
 }
+
+type ScanHint uint32
+
+const (
+	ScanHintHINT_BAN    ScanHint = 1
+	ScanHintHINT_BLIND  ScanHint = 2
+	ScanHintHINT_SOURCE ScanHint = 4
+)
 
 type ScanIface struct {
 	_       structs.HostLayout
@@ -148,6 +158,8 @@ const (
 	ScanLayoutHEADERS          ScanLayout = 16
 	ScanLayoutHEADER_BYTES     ScanLayout = 80
 	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
+	ScanLayoutHINT_WORDS       ScanLayout = 32768
+	ScanLayoutOWN_SLOTS        ScanLayout = 256
 	ScanLayoutLIST_MAX         ScanLayout = 2097152
 	ScanLayoutROOTS            ScanLayout = 65536
 	ScanLayoutROOT_ROW         ScanLayout = 16
@@ -198,10 +210,9 @@ type ScanListener struct {
 type ScanMark uint32
 
 const (
-	ScanMarkMARK_BANS       ScanMark = 0
-	ScanMarkMARK_BLIND_BANS ScanMark = 1
-	ScanMarkMARK_WAITERS    ScanMark = 2
-	ScanMarkMARKS           ScanMark = 3
+	ScanMarkMARK_BANS    ScanMark = 0
+	ScanMarkMARK_WAITERS ScanMark = 1
+	ScanMarkMARKS        ScanMark = 2
 )
 
 type ScanMeta struct {
@@ -234,6 +245,13 @@ type ScanNewcomer struct {
 type ScanNewcomers struct {
 	_    structs.HostLayout
 	Ways [4]ScanNewcomer
+}
+
+type ScanOwn struct {
+	_    structs.HostLayout
+	Addr [4]uint32
+	Used uint32
+	Pad  uint32
 }
 
 type ScanPrefix struct {
@@ -418,6 +436,7 @@ const (
 	ScanMapAnswers        = "answers"
 	ScanMapBans           = "bans"
 	ScanMapBlindBans      = "blind_bans"
+	ScanMapClocks         = "clocks"
 	ScanMapCounters       = "counters"
 	ScanMapEvents         = "events"
 	ScanMapFirstFailures  = "first_failures"
@@ -433,11 +452,13 @@ const (
 	ScanMapMetas          = "metas"
 	ScanMapOnlink         = "onlink"
 	ScanMapOwnAddrs       = "own_addrs"
+	ScanMapOwnSlots       = "own_slots"
 	ScanMapPressures      = "pressures"
 	ScanMapProtected      = "protected"
 	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
+	ScanMapTableHints     = "table_hints"
 	ScanMapVisits         = "visits"
 	ScanMapWaiters        = "waiters"
 	ScanProgScanXdp       = "scan_xdp"
@@ -456,6 +477,7 @@ const (
 	ScanVarEphemeralMin   = "ephemeral_min"
 	ScanVarHashSeed       = "hash_seed"
 	ScanVarHeadsInBtf     = "heads_in_btf"
+	ScanVarHintsInBtf     = "hints_in_btf"
 	ScanVarIfaceSlot      = "iface_slot"
 	ScanVarIgnoredPorts   = "ignored_ports"
 	ScanVarIpv6Prefix     = "ipv6_prefix"
@@ -467,6 +489,7 @@ const (
 	ScanVarMarksInBtf     = "marks_in_btf"
 	ScanVarMonitor        = "monitor"
 	ScanVarOwnIfindex     = "own_ifindex"
+	ScanVarOwnInBtf       = "own_in_btf"
 	ScanVarOwnMac         = "own_mac"
 	ScanVarReasonsInBtf   = "reasons_in_btf"
 	ScanVarRowInBtf       = "row_in_btf"
@@ -533,6 +556,7 @@ type ScanMapSpecs struct {
 	Answers       *ebpf.MapSpec `ebpf:"answers"`
 	Bans          *ebpf.MapSpec `ebpf:"bans"`
 	BlindBans     *ebpf.MapSpec `ebpf:"blind_bans"`
+	Clocks        *ebpf.MapSpec `ebpf:"clocks"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FirstFailures *ebpf.MapSpec `ebpf:"first_failures"`
@@ -548,11 +572,13 @@ type ScanMapSpecs struct {
 	Metas         *ebpf.MapSpec `ebpf:"metas"`
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
+	OwnSlots      *ebpf.MapSpec `ebpf:"own_slots"`
 	Pressures     *ebpf.MapSpec `ebpf:"pressures"`
 	Protected     *ebpf.MapSpec `ebpf:"protected"`
 	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
+	TableHints    *ebpf.MapSpec `ebpf:"table_hints"`
 	Visits        *ebpf.MapSpec `ebpf:"visits"`
 	Waiters       *ebpf.MapSpec `ebpf:"waiters"`
 }
@@ -575,6 +601,7 @@ type ScanVariableSpecs struct {
 	EphemeralMin   *ebpf.VariableSpec `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.VariableSpec `ebpf:"hash_seed"`
 	HeadsInBtf     *ebpf.VariableSpec `ebpf:"heads_in_btf"`
+	HintsInBtf     *ebpf.VariableSpec `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.VariableSpec `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.VariableSpec `ebpf:"ignored_ports"`
 	Ipv6Prefix     *ebpf.VariableSpec `ebpf:"ipv6_prefix"`
@@ -586,6 +613,7 @@ type ScanVariableSpecs struct {
 	MarksInBtf     *ebpf.VariableSpec `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.VariableSpec `ebpf:"monitor"`
 	OwnIfindex     *ebpf.VariableSpec `ebpf:"own_ifindex"`
+	OwnInBtf       *ebpf.VariableSpec `ebpf:"own_in_btf"`
 	OwnMac         *ebpf.VariableSpec `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
 	RowInBtf       *ebpf.VariableSpec `ebpf:"row_in_btf"`
@@ -622,6 +650,7 @@ type ScanMaps struct {
 	Answers       *ebpf.Map `ebpf:"answers"`
 	Bans          *ebpf.Map `ebpf:"bans"`
 	BlindBans     *ebpf.Map `ebpf:"blind_bans"`
+	Clocks        *ebpf.Map `ebpf:"clocks"`
 	Counters      *ebpf.Map `ebpf:"counters"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FirstFailures *ebpf.Map `ebpf:"first_failures"`
@@ -637,11 +666,13 @@ type ScanMaps struct {
 	Metas         *ebpf.Map `ebpf:"metas"`
 	Onlink        *ebpf.Map `ebpf:"onlink"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
+	OwnSlots      *ebpf.Map `ebpf:"own_slots"`
 	Pressures     *ebpf.Map `ebpf:"pressures"`
 	Protected     *ebpf.Map `ebpf:"protected"`
 	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
+	TableHints    *ebpf.Map `ebpf:"table_hints"`
 	Visits        *ebpf.Map `ebpf:"visits"`
 	Waiters       *ebpf.Map `ebpf:"waiters"`
 }
@@ -651,6 +682,7 @@ func (m *ScanMaps) Close() error {
 		m.Answers,
 		m.Bans,
 		m.BlindBans,
+		m.Clocks,
 		m.Counters,
 		m.Events,
 		m.FirstFailures,
@@ -666,11 +698,13 @@ func (m *ScanMaps) Close() error {
 		m.Metas,
 		m.Onlink,
 		m.OwnAddrs,
+		m.OwnSlots,
 		m.Pressures,
 		m.Protected,
 		m.Published,
 		m.Records,
 		m.Sources,
+		m.TableHints,
 		m.Visits,
 		m.Waiters,
 	)
@@ -694,6 +728,7 @@ type ScanVariables struct {
 	EphemeralMin   *ebpf.Variable `ebpf:"ephemeral_min"`
 	HashSeed       *ebpf.Variable `ebpf:"hash_seed"`
 	HeadsInBtf     *ebpf.Variable `ebpf:"heads_in_btf"`
+	HintsInBtf     *ebpf.Variable `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.Variable `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.Variable `ebpf:"ignored_ports"`
 	Ipv6Prefix     *ebpf.Variable `ebpf:"ipv6_prefix"`
@@ -705,6 +740,7 @@ type ScanVariables struct {
 	MarksInBtf     *ebpf.Variable `ebpf:"marks_in_btf"`
 	Monitor        *ebpf.Variable `ebpf:"monitor"`
 	OwnIfindex     *ebpf.Variable `ebpf:"own_ifindex"`
+	OwnInBtf       *ebpf.Variable `ebpf:"own_in_btf"`
 	OwnMac         *ebpf.Variable `ebpf:"own_mac"`
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`
 	RowInBtf       *ebpf.Variable `ebpf:"row_in_btf"`

@@ -73,6 +73,17 @@ static __always_inline void *entry_made(void *table, const struct suspect *x, co
 	return bpf_map_lookup_elem(table, &key);
 }
 
+/* The source's entry, NULL if it has none. */
+static __always_inline struct source *find_source(const struct suspect *x)
+{
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (gate && !(hints_of(&x->key, gate->hint_half) & HINT_SOURCE))
+		return NULL;
+	return entry_of(&sources, x);
+}
+
 static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
 {
 	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
@@ -109,7 +120,7 @@ __noinline int is_repeated(struct suspect *x)
 
 	if (!x)
 		return 0;
-	s = entry_of(&sources, x);
+	s = find_source(x);
 	if (!s)
 		return is_noted(&x->key, x->probe.print, x->now);
 	return remembers(s, x->probe.print) && !is_over(s, x->now);
@@ -159,11 +170,6 @@ static __always_inline int is_sweep(const struct source *s, const struct probe *
 	       (s->probes[0].kind == probe->kind || s->probes[0].kind == KIND_SWEEP);
 }
 
-static __always_inline int same_address(const __be32 a[4], const __be32 b[4])
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
 static __always_inline int is_udp_kind(__u8 kind)
 {
 	return kind == KIND_UDP || kind == KIND_SWEEP;
@@ -209,7 +215,7 @@ __noinline int take_over(struct source *s, const struct newcomer *before, __u64 
  */
 static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
 {
-	struct source *s = entry_of(&sources, x);
+	struct source *s = find_source(x);
 	__u32 from = hash_words(x->p.src, 0) >> 32 | 1;
 	struct newcomer before = {};
 	__u64 first = x->now;
@@ -217,7 +223,10 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 	if (!s) {
 		if (!is_due(x, from, &before))
 			return NULL;
+		/* Before, for other CPUs; after, in case that it was just cleared. */
+		set_hint(&x->key, HINT_SOURCE);
 		s = entry_made(&sources, x, &blank_source);
+		set_hint(&x->key, HINT_SOURCE);
 		if (!s) {
 			count(LOST_SOURCE);
 			return NULL;

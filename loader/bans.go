@@ -95,9 +95,9 @@ func (s *State) AddBan(ban event.Ban) error {
 		return fmt.Errorf("ban %s: %w", ban.Source, err)
 	}
 	if ban.Grade == event.Blind {
-		return s.mark(bpf.ScanMarkMARK_BLIND_BANS)
+		return s.hintBan(prefixKey(ban.Source), bpf.ScanHintHINT_BLIND)
 	}
-	return s.mark(bpf.ScanMarkMARK_BANS)
+	return s.hintBan(prefixKey(ban.Source), bpf.ScanHintHINT_BAN)
 }
 
 // RemoveBan lifts every ban of exactly this source and forgets its score.
@@ -145,7 +145,7 @@ func (s *State) DropExpired() ([]event.Ban, error) {
 			}
 		}
 	}
-	return ended, nil
+	return ended, s.renewHints()
 }
 
 // dropEnded removes a ban that had ended at now. One that was given or
@@ -156,6 +156,7 @@ func dropEnded(m *ebpf.Map, key bpf.ScanPrefix, now clock) error {
 	if notFound(err) {
 		return nil
 	}
+	// Its hint is still there: renewHints runs on this goroutine.
 	if err == nil && ban.Until > now.boot {
 		err = m.Update(key, ban, ebpf.UpdateNoExist)
 		if errors.Is(err, ebpf.ErrKeyExist) {

@@ -47,6 +47,44 @@ func (s *State) SetHost(h Host) error {
 			return fmt.Errorf("update %s: %w", name, err)
 		}
 	}
+	for key := range protected {
+		if err := s.lift(key); err != nil {
+			return err
+		}
+	}
+	return s.fillOwnSlots(own)
+}
+
+// lift takes a blind ban off an address that became one to protect: the
+// program does not ask again for each packet.
+func (s *State) lift(key bpf.ScanPrefix) error {
+	if err := s.maps["blind_bans"].Delete(key); err != nil && !notFound(err) {
+		return fmt.Errorf("lift ban: %w", err)
+	}
+	return nil
+}
+
+// fillOwnSlots puts the host's addresses where the program finds them
+// without a hash table. Of two that share a slot, one stays in the table
+// alone.
+func (s *State) fillOwnSlots(own map[bpf.ScanPrefix]struct{}) error {
+	slots := make([]bpf.ScanOwn, bpf.ScanLayoutOWN_SLOTS)
+	for key := range own {
+		w := key.Addr
+		slots[(w[0]^w[1]^w[2]^w[3])*0x9e3779b1>>24] = bpf.ScanOwn{Addr: w, Used: 1}
+	}
+	for i, slot := range slots {
+		var now bpf.ScanOwn
+		if err := s.maps["own_slots"].Lookup(uint32(i), &now); err != nil {
+			return fmt.Errorf("read own addresses: %w", err)
+		}
+		if now == slot {
+			continue
+		}
+		if err := s.maps["own_slots"].Put(uint32(i), slot); err != nil {
+			return fmt.Errorf("write own addresses: %w", err)
+		}
+	}
 	return nil
 }
 

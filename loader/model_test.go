@@ -139,10 +139,20 @@ func (m *model) count(v *view, g guess) string {
 		f.port = uint16(v.protocol)
 	}
 	s := m.source(v)
-	if m.isRepeated(s, f.target) {
+	// Where a socket is likely, it is asked first: an open port is open,
+	// whatever the source tried before.
+	asked := ""
+	likely := !g.crafted && (g.question == isWanted || g.question == isListened && m.heardToday(v))
+	if likely {
+		asked = m.outcome(v, g, false)
+	}
+	if asked != "pass open" && m.isRepeated(s, f.target) {
 		return "pass repeated"
 	}
-	switch reason := m.outcome(v, g, false); reason {
+	if !likely {
+		asked = m.outcome(v, g, false)
+	}
+	switch reason := asked; reason {
 	case "":
 		return m.score(v, s, f)
 	case "pass waiting":

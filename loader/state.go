@@ -22,6 +22,9 @@ type State struct {
 	seed uint64                   // of every hash
 
 	listMu sync.Mutex // one SyncList at a time
+
+	hintMu sync.Mutex // guards hints
+	hints  hints      // nil: not mapped yet
 }
 
 // OpenState opens the state pinned at dir. Errors: ErrNotAttached when
@@ -45,8 +48,9 @@ func OpenState(dir string) (*State, error) {
 
 // Close releases the maps. The pinned state stays. It may be called twice.
 func (s *State) Close() error {
+	err := s.closeHints()
 	closeMaps(s.maps)
-	return nil
+	return err
 }
 
 // DaemonRunning reports whether a daemon holds this state.
