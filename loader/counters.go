@@ -122,3 +122,18 @@ func memoryOf(m *ebpf.Map) (uint64, error) {
 	bytes, _ := info.Memlock()
 	return bytes, nil
 }
+
+// Memory returns what the tables take in the kernel, lists included.
+func (s *State) Memory() (bytes uint64, err error) {
+	if bytes, err = s.ListMemory(); err != nil {
+		return 0, err
+	}
+	for name, m := range s.maps {
+		n, err := memoryOf(m)
+		if err != nil {
+			return 0, fmt.Errorf("inspect %s: %w", name, err)
+		}
+		bytes += n
+	}
+	return bytes, nil
+}

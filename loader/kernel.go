@@ -22,6 +22,23 @@ import (
 type Options struct {
 	Dir      string // pin directory; its parent is or becomes a BPF file system
 	Settings Settings
+	Limits   Limits
+}
+
+// Limits are the sizes of tables that Open makes. Adopted ones keep theirs.
+// 0 stands for the default.
+type Limits struct {
+	Sources int // scored sources
+	Bans    int // blind bans, and as many others
+}
+
+// size writes the limits into the specs of the tables.
+func (l Limits) size(maps map[string]*ebpf.MapSpec) {
+	for name, n := range map[string]int{"sources": l.Sources, "blind_bans": l.Bans, "bans": l.Bans} {
+		if n > 0 {
+			maps[name].MaxEntries = uint32(n)
+		}
+	}
 }
 
 // Kernel is the daemon's exclusive hold on the kernel state.
@@ -50,6 +67,7 @@ func Open(o Options) (_ *Kernel, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
+	o.Limits.size(spec.Maps)
 	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment), forgot: time.Now()}
 	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err

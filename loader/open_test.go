@@ -284,3 +284,24 @@ func TestNamesMatchC(t *testing.T) {
 		t.Error("reasonNames is out of step with enum reason")
 	}
 }
+
+func TestLimitsSizeTheTables(t *testing.T) {
+	k, err := Open(Options{Dir: bpfDir(t), Settings: defaults(), Limits: Limits{Sources: 2048, Bans: 4096}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := k.Close(false); err != nil {
+			t.Error(err)
+		}
+	}()
+	for name, want := range map[string]uint32{"sources": 2048, "bans": 4096, "blind_bans": 4096} {
+		if got := k.maps[name].MaxEntries(); got != want {
+			t.Errorf("%s: %d entries, want %d", name, got, want)
+		}
+	}
+	small, err := k.Memory()
+	if err != nil || small == 0 || small > 64<<20 {
+		t.Errorf("the tables take %d bytes, %v", small, err)
+	}
+}

@@ -18,7 +18,7 @@ import (
 type kernel struct{ *loader.Kernel }
 
 func openKernel(dir string, s daemon.Settings) (daemon.Kernel, error) {
-	k, err := loader.Open(loader.Options{Dir: dir, Settings: loaderSettings(s)})
+	k, err := loader.Open(loader.Options{Dir: dir, Settings: loaderSettings(s), Limits: loader.Limits(s.Limits)})
 	if err != nil {
 		return nil, err
 	}

@@ -65,6 +65,7 @@ type statusReport struct {
 	Counters    []counterStatus   `json:"counters"`
 	Lost        map[string]uint64 `json:"lost"` // by what: event, source, ban
 	Tables      []tableStatus     `json:"tables"`
+	Memory      uint64            `json:"memory_bytes"` // of all tables in the kernel
 	Log         string            `json:"log"`
 	Troubles    []daemon.Trouble  `json:"troubles"`         // what the daemon says is wrong
 	Notify      *notifyStatus     `json:"notify,omitempty"` // unless nobody is to be told
@@ -150,6 +151,9 @@ func (r *statusReport) readCounts(state *loader.State) error {
 		}
 		r.Counters = append(r.Counters, counterStatus{c.Interface, c.Verdict, c.Reason, c.Count})
 	}
+	if r.Memory, err = state.Memory(); err != nil {
+		return err
+	}
 	fills, err := state.Fills()
 	if err != nil {
 		return err
@@ -181,6 +185,7 @@ func (r *statusReport) text(env *environment) string {
 		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
 	}
 	fmt.Fprintf(&text, "log:    %s\n", printable(r.Log))
+	fmt.Fprintf(&text, "memory: %s of kernel memory\n", memory(r.Memory))
 	for _, t := range r.Troubles {
 		fmt.Fprintf(&text, "wrong:  %s\n", printable(troubleText(env, t)))
 	}

@@ -84,6 +84,7 @@ type Config struct {
 	Dashboard  Dashboard
 	Metrics    Metrics
 	History    History
+	Limits     Limits
 	StateDir   string
 	DeadMan    time.Duration // silence of the daemon after which all packets pass; 0: never
 }
@@ -175,6 +176,12 @@ type History struct {
 	MaxSize int64 // bytes
 }
 
+// Limits are the sizes of the kernel's tables.
+type Limits struct {
+	Sources int // scored sources
+	Bans    int // blind bans, and as many manual and proven ones
+}
+
 // Default returns the configuration of a host that has no file.
 func Default() Config {
 	return Config{
@@ -193,6 +200,7 @@ func Default() Config {
 		Notify:    Notify{MinSeverity: 1},
 		Dashboard: Dashboard{Listen: "127.0.0.1:8790"},
 		History:   History{Keep: 90 * 24 * time.Hour, MaxSize: 1e9},
+		Limits:    Limits{Sources: 32768, Bans: 65536},
 		StateDir:  "/var/lib/denmap",
 	}
 }

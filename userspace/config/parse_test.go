@@ -57,6 +57,7 @@ notify:
 dashboard: {listen: "[::1]:80"}
 metrics: {listen: ":9790"}
 history: {keep: 1h, max_size: 1MB}
+limits: {sources: 1024, bans: 1048576}
 state_dir: /s
 `)
 	want := Config{
@@ -77,6 +78,7 @@ state_dir: /s
 		Dashboard: Dashboard{"[::1]:80"},
 		Metrics:   Metrics{":9790"},
 		History:   History{time.Hour, 1e6},
+		Limits:    Limits{1024, 1 << 20},
 		StateDir:  "/s",
 	}
 	if !reflect.DeepEqual(c, want) {

@@ -158,9 +158,10 @@ type Kernel interface {
 type Settings struct {
 	Detect config.Detect
 	Ban    config.Ban
+	Limits config.Limits // of tables that are made; those that are adopted keep theirs
 }
 
-func settingsOf(c config.Config) Settings { return Settings{c.Detect, c.Ban} }
+func settingsOf(c config.Config) Settings { return Settings{c.Detect, c.Ban, c.Limits} }
 
 // AttachOptions of one interface.
 type AttachOptions struct {
