@@ -21,14 +21,14 @@ type guide struct{ piece }
 
 // openGuide opens the guide in a slot, or puts an empty one there.
 func (s *State) openGuide(slot uint32) (guide, error) {
-	p, ok, err := openPiece(s.maps["list6_guides"], slot)
+	p, ok, err := openPiece(s.shelf("list6_guides"), slot)
 	if ok || err != nil {
 		return guide{p}, err
 	}
 	if p, err = newPiece(s.spec["list6_guides"]); err != nil {
 		return guide{}, err
 	}
-	if err := s.maps["list6_guides"].Put(slot, p.m); err != nil {
+	if err := s.shelf("list6_guides").put(slot, p.m); err != nil {
 		p.m.Close()
 		return guide{}, fmt.Errorf("add guide: %w", err)
 	}

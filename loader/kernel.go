@@ -81,6 +81,9 @@ func Open(o Options) (_ *Kernel, err error) {
 	if err := k.identify(); err != nil {
 		return nil, errors.Join(err, k.release())
 	}
+	if err := k.removeStrayPieces(); err != nil {
+		return nil, errors.Join(err, k.release())
+	}
 	if err := k.adoptLinks(); err != nil {
 		return nil, errors.Join(err, k.release())
 	}

@@ -70,6 +70,9 @@ func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, 
 	if err := makeDir(staging); err != nil {
 		return nil, fmt.Errorf("create pins: %w", err)
 	}
+	if err := makeDir(filepath.Join(staging, piecesDir)); err != nil {
+		return nil, fmt.Errorf("create pins: %w", err)
+	}
 	for name, ms := range shared(spec) {
 		m, err := ebpf.NewMap(ms)
 		if err != nil {

@@ -17,9 +17,8 @@ type piece struct {
 }
 
 // openPiece returns the piece in a slot, false if the slot is empty.
-func openPiece(outer *ebpf.Map, slot uint32) (piece, bool, error) {
-	var p piece
-	err := outer.Lookup(slot, &p.m)
+func openPiece(h shelf, slot uint32) (p piece, ok bool, err error) {
+	p.m, err = h.open(slot)
 	if notFound(err) {
 		return p, false, nil
 	}
@@ -59,7 +58,7 @@ func (p piece) bytes() uint64 { return uint64(p.memory.Size()) }
 // use when the pool was opened is not handed out, even if it is freed
 // meanwhile: a program may be reading it.
 type pool struct {
-	outer  *ebpf.Map
+	shelf  shelf
 	spec   *ebpf.MapSpec
 	first  uint32 // slot
 	slots  uint32
@@ -71,10 +70,10 @@ type pool struct {
 	buffer []byte
 }
 
-func openPool(outer *ebpf.Map, spec *ebpf.MapSpec, first, slots uint32) (_ *pool, err error) {
-	p := &pool{outer: outer, spec: spec, first: first, slots: slots, length: int(spec.InnerMap.MaxEntries), size: int(spec.InnerMap.ValueSize)}
+func openPool(h shelf, spec *ebpf.MapSpec, first, slots uint32) (_ *pool, err error) {
+	p := &pool{shelf: h, spec: spec, first: first, slots: slots, length: int(spec.InnerMap.MaxEntries), size: int(spec.InnerMap.ValueSize)}
 	for uint32(len(p.pieces)) < slots {
-		piece, ok, err := openPiece(outer, first+uint32(len(p.pieces)))
+		piece, ok, err := openPiece(h, first+uint32(len(p.pieces)))
 		if err != nil {
 			p.close()
 			return nil, err
@@ -177,7 +176,7 @@ func (p *pool) grow() error {
 		if added[i], err = newPiece(p.spec); err != nil {
 			return err
 		}
-		if err := p.outer.Put(p.first+uint32(first+i), added[i].m); err != nil {
+		if err := p.shelf.put(p.first+uint32(first+i), added[i].m); err != nil {
 			return errors.Join(fmt.Errorf("add piece %d: %w", first+i, err), added[i].m.Close())
 		}
 		return nil
@@ -197,7 +196,7 @@ func (p *pool) trim(inUse int) error {
 		return nil
 	}
 	err := atOnce(len(p.pieces)-keep, func(i int) error {
-		err := ignoreMissing(p.outer.Delete(p.first + uint32(keep+i)))
+		err := p.shelf.drop(p.first + uint32(keep+i))
 		return errors.Join(err, p.pieces[keep+i].m.Close())
 	})
 	p.pieces, p.used = p.pieces[:keep], p.used[:keep*p.length]

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/cilium/ebpf"
-
 	"denmap/bpf"
 )
 
@@ -25,8 +23,8 @@ const (
 // store, so the program sees the old /16 or the new one.
 type setTables struct {
 	sets   []bpf.ScanListSet
-	outer  *ebpf.Map // list_roots
-	roots  []piece   // by place in sets; without a map: the set is empty
+	shelf  shelf   // list_roots
+	roots  []piece // by place in sets; without a map: the set is empty
 	blocks *pool
 	leaves *pool
 
@@ -34,14 +32,14 @@ type setTables struct {
 }
 
 func (s *State) openSets(list ListName) (t *setTables, err error) {
-	t = &setTables{sets: list.sets(), outer: s.maps["list_roots"], scratch: make([]byte, 0, 256*leafSize)}
+	t = &setTables{sets: list.sets(), shelf: s.shelf("list_roots"), scratch: make([]byte, 0, 256*leafSize)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
 		}
 	}()
 	for _, set := range t.sets {
-		p, _, err := openPiece(t.outer, uint32(set))
+		p, _, err := openPiece(t.shelf, uint32(set))
 		if err != nil {
 			return t, err
 		}
@@ -49,10 +47,10 @@ func (s *State) openSets(list ListName) (t *setTables, err error) {
 	}
 	const blocks, leaves = uint32(bpf.ScanLayoutBLOCK_CHUNKS), uint32(bpf.ScanLayoutLEAF_CHUNKS)
 	i := uint32(list.kernel())
-	if t.blocks, err = openPool(s.maps["list_blocks"], s.spec["list_blocks"], i*blocks, blocks); err != nil {
+	if t.blocks, err = openPool(s.shelf("list_blocks"), s.spec["list_blocks"], i*blocks, blocks); err != nil {
 		return t, err
 	}
-	t.leaves, err = openPool(s.maps["list_leaves"], s.spec["list_leaves"], i*leaves, leaves)
+	t.leaves, err = openPool(s.shelf("list_leaves"), s.spec["list_leaves"], i*leaves, leaves)
 	return t, err
 }
 
@@ -196,7 +194,7 @@ func (t *setTables) settle() error {
 		if p.m == nil {
 			continue
 		}
-		if err := t.outer.Put(uint32(t.sets[i]), p.m); err != nil {
+		if err := t.shelf.put(uint32(t.sets[i]), p.m); err != nil {
 			return fmt.Errorf("wait for running programs: %w", err)
 		}
 		return nil

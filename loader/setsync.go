@@ -74,7 +74,7 @@ func (c *setSync) addRoots(s *State, set int) error {
 		return err
 	}
 	c.roots[set] = p
-	if err := c.outer.Put(uint32(c.sets[set]), p.m); err != nil {
+	if err := c.shelf.put(uint32(c.sets[set]), p.m); err != nil {
 		return fmt.Errorf("add roots: %w", err)
 	}
 	return nil
@@ -165,7 +165,7 @@ func (c *setSync) tidy(s *State, list ListName, used []bool) error {
 	var blocks, leaves int
 	for set, p := range c.roots {
 		if !used[set] && p.m != nil {
-			if err := c.outer.Delete(uint32(c.sets[set])); err != nil && !notFound(err) {
+			if err := c.shelf.drop(uint32(c.sets[set])); err != nil {
 				return fmt.Errorf("drop roots: %w", err)
 			}
 		}

@@ -68,8 +68,8 @@ func (e *entries6) subset(pick []bool, n int) *entries6 {
 // that moves from one entry to another is listed all the while.
 func (s *State) syncTable6(list ListName, want *entries6, progress func(done int)) (written int, err error) {
 	slot := uint32(list.kernel())
-	var table *ebpf.Map
-	if err := s.maps["list6_tables"].Lookup(slot, &table); err != nil && !notFound(err) {
+	table, err := s.shelf("list6_tables").open(slot)
+	if err != nil && !notFound(err) {
 		return 0, fmt.Errorf("open IPv6 table: %w", err)
 	}
 	if table == nil && len(want.keys) == 0 {
@@ -198,7 +198,7 @@ func (s *State) replaceTable6(slot uint32, want *entries6, progress func(done in
 	if err := putAll6(table, want, progress); err != nil {
 		return err
 	}
-	if err := s.maps["list6_tables"].Put(slot, table); err != nil {
+	if err := s.shelf("list6_tables").put(slot, table); err != nil {
 		return fmt.Errorf("swap in IPv6 table: %w", err)
 	}
 	return nil
@@ -210,7 +210,7 @@ func (s *State) dropTable6(list ListName) error {
 		return err
 	}
 	for _, name := range []string{"list6_tables", "list6_guides"} {
-		if err := ignoreMissing(s.maps[name].Delete(uint32(list.kernel()))); err != nil {
+		if err := s.shelf(name).drop(uint32(list.kernel())); err != nil {
 			return fmt.Errorf("drop IPv6 table: %w", err)
 		}
 	}
@@ -238,8 +238,7 @@ func (s *State) openGate6(list ListName, want *entries6, merge bool) error {
 
 // listed6 asks the table itself, longest entry first.
 func (s *State) listed6(list ListName, addr netip.Addr) (listed, watch bool, err error) {
-	var table *ebpf.Map
-	err = s.maps["list6_tables"].Lookup(uint32(list.kernel()), &table)
+	table, err := s.shelf("list6_tables").open(uint32(list.kernel()))
 	if notFound(err) {
 		return false, false, nil
 	}
@@ -266,8 +265,7 @@ func (s *State) listed6(list ListName, addr netip.Addr) (listed, watch bool, err
 
 func (s *State) table6Memory(list ListName) (bytes uint64, err error) {
 	for _, name := range []string{"list6_tables", "list6_guides"} {
-		var inner *ebpf.Map
-		err := s.maps[name].Lookup(uint32(list.kernel()), &inner)
+		inner, err := s.shelf(name).open(uint32(list.kernel()))
 		if notFound(err) {
 			continue
 		}
