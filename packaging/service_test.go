@@ -37,6 +37,7 @@ func TestService(t *testing.T) {
 	m.must("systemctl", "start", "denmap")
 	m.protected(true, "after the start")
 	m.confined()
+	m.confinedFiles()
 
 	through := victim.CountTCP(uplink)
 	nmap(t, attacker, victim)
@@ -196,4 +197,22 @@ func nmap(t *testing.T, attacker, victim *testenv.Host) {
 	if err != nil || !strings.Contains(string(out), "200 filtered") {
 		t.Errorf("nmap: %v\n%s", err, out)
 	}
+}
+
+// confinedFiles wants Landlock: a reload that names a file outside of the
+// service's directories cannot be followed, although its user could read
+// and write it.
+func (m *machine) confinedFiles() {
+	m.t.Helper()
+	m.must("install", "-d", "-m", "0777", "/var/lib/elsewhere")
+	m.must("sh", "-c", `echo 'lists: {deny: /var/lib/elsewhere/deny.list}' >/etc/denmap/conf.d/90-test.yaml; echo 192.0.2.77 >/var/lib/elsewhere/deny.list; chmod 644 /etc/denmap/conf.d/90-test.yaml /var/lib/elsewhere/deny.list`)
+	m.must("systemctl", "reload", "denmap")
+	m.await(10*time.Second, "the refusal of a list elsewhere", func() error {
+		if said := m.must("journalctl", "--no-pager", "-u", "denmap", "-n", "20"); !strings.Contains(said, `/var/lib/elsewhere/deny.list`) || !strings.Contains(said, "permission denied") {
+			return fmt.Errorf("journal: %s", said)
+		}
+		return nil
+	})
+	m.must("rm", "-r", "/var/lib/elsewhere", "/etc/denmap/conf.d/90-test.yaml")
+	m.must("systemctl", "reload", "denmap")
 }

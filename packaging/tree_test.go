@@ -48,7 +48,7 @@ func newTree(t *testing.T) *tree {
 // container are systemd-nspawn's arguments for a machine that may do what
 // a real one may, and that no machine manager hears of.
 func (r *tree) container(args ...string) []string {
-	return append([]string{"-q", "-D", r.dir, "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=bpf perf_event_open"}, args...)
+	return append([]string{"-q", "-D", r.dir, "--register=no", "--keep-unit", "--capability=all", "--system-call-filter=bpf perf_event_open landlock_create_ruleset landlock_add_rule landlock_restrict_self"}, args...)
 }
 
 // run runs a command in the tree, without a running systemd.

@@ -42,6 +42,7 @@ func attachCommand(env *environment) *cli.Command {
 			&cli.StringFlag{Name: "mode", Usage: "use the XDP hook `MODE`: auto, native or generic", DefaultText: "auto"},
 			&cli.BoolFlag{Name: "monitor", Usage: "detect and report, but ban nobody"},
 			&cli.BoolFlag{Name: "keep", Usage: "leave the protection in place at the end, for the next attach to take over"},
+			confineFlag(),
 			controlFlag(),
 		},
 		Action: func(c *cli.Context) error {
@@ -85,6 +86,11 @@ func attach(env *environment, c *cli.Context) error {
 	cfg, err := load()
 	if err != nil {
 		return err
+	}
+	if c.Bool("confine") {
+		if err := env.confineDaemon(c, cfg); err != nil {
+			return err
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil {
