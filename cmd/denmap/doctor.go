@@ -130,6 +130,11 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 			ours[p.Index] = p
 		}
 	}
+	if !host.Kernel.Asked {
+		// Without the right to ask, the kernel's answer is that of one that
+		// has no such programs.
+		unsee("programs behind XDP", fs.ErrPermission)
+	}
 	for i := range links {
 		l := &links[i]
 		if p, ok := ours[l.Index]; ok && p.Problem == "" {
@@ -137,7 +142,7 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 		} else if l.Program.ID != 0 {
 			l.Program.Name = loader.ProgramName(l.Program.ID)
 		}
-		if !l.Exists {
+		if !l.Exists || !host.Kernel.Asked {
 			continue
 		}
 		if l.TC, err = loader.TrafficControl(l.Index); err != nil {

@@ -208,3 +208,38 @@ func TestDoctorText(t *testing.T) {
 	}
 	c.contains("doctor", exitDone, "eth0: attach would use generic XDP (attached so at present)\n", "ok    pins: a daemon is running\n", "ok    eth0 programs: no other BPF program")
 }
+
+// TestDoctorWithoutRights: what it may not ask is said, and no failure.
+func TestDoctorWithoutRights(t *testing.T) {
+	c := newClinic(t)
+	c.veth("eth0", 1500, 1, 1)
+	c.env.PinDir = c.path("none/denmap")
+	// Of this thread alone, which never returns to the pool.
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have, none [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		t.Fatal(err)
+	}
+	for i := range have {
+		none[i].Permitted = have[i].Permitted
+	}
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	got := c.run("doctor", "eth0")
+	if err := unix.Capset(&header, &have[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"eth0: attach would use native XDP (veth has it)\n",
+		"?     not seen: helpers, tables and the verifier's opinion: asking the kernel about BPF needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON",
+		"?     not seen: programs behind XDP: ",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in\n%s", want, got.stdout)
+		}
+	}
+	if strings.Contains(got.stdout, "features:") || strings.Contains(got.stdout, "program:") || strings.Contains(got.stdout, "programs:") {
+		t.Errorf("what was not asked has a verdict:\n%s", got.stdout)
+	}
+}

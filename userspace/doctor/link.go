@@ -99,7 +99,7 @@ func (x *examiner) examineLink(l Link) {
 			"another XDP program is attached: %s", l.Program.Name)
 	case len(l.TC) > 0:
 		x.ok("programs", "tc programs see what DenMap lets pass: %s", strings.Join(l.TC, "; "))
-	default:
+	case x.host.Kernel.Asked:
 		x.ok("programs", "no other BPF program looks at its packets")
 	}
 }
