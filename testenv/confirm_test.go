@@ -31,7 +31,20 @@ func startChange(t *testing.T, victim, client *Host, args ...string) *Cmd {
 		}
 		return nil
 	})
+	awaitMade(victim)
 	return cmd
+}
+
+// awaitMade waits until the command has noted that its change is made, from
+// when on it waits to be confirmed.
+func awaitMade(victim *Host) {
+	victim.t.Helper()
+	victim.Eventually(confirmLimit, func() error {
+		if r := victim.Command(victim.t.Context(), "grep", `waiting.*"made":true`, "/var/lib/denmap/pending.json").Result(); r.Code != 0 {
+			return errNotYet("the change to be noted")
+		}
+		return nil
+	})
 }
 
 // kill ends a command as nobody can prevent.
@@ -128,6 +141,7 @@ func TestConfigApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	victim.Eventually(confirmLimit, func() error { return scored("13") })
+	awaitMade(victim)
 	kill(t, cmd)
 	victim.Eventually(confirmLimit, func() error { return scored("11") })
 	if r := apply("detect: {ban_score: x}\n").Result(); r.Code == 0 || scored("11") != nil {

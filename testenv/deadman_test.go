@@ -31,8 +31,9 @@ func TestDeadMan(t *testing.T) {
 		}
 		return nil
 	})
-	// The last heartbeat was up to a second before the stop.
-	if after := time.Since(stopped); after < 8*time.Second {
+	// The last heartbeat was a second before the stop, or more on a machine
+	// that is busy.
+	if after := time.Since(stopped); after < 5*time.Second {
 		t.Errorf("everything passed %v after the daemon fell silent, want some 10s", after)
 	}
 	if r := victim.Denmap("health"); r.Code != 2 {

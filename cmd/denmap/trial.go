@@ -21,8 +21,13 @@ import (
 	"denmap/userspace/units"
 )
 
-// trialPoll is how often the command that waits looks for the answer.
-const trialPoll = 100 * time.Millisecond
+const (
+	// trialPoll is how often the command that waits looks for the answer.
+	trialPoll = 100 * time.Millisecond
+	// makeLimit is how much longer a change may wait while it is being
+	// made: a long list takes its time. The wait proper begins when it is.
+	makeLimit = 2 * time.Minute
+)
 
 func confirmFlag() cli.Flag {
 	return &cli.StringFlag{
@@ -73,7 +78,7 @@ func (t *trial) run(change pending.Change, before []byte, make func() (bool, err
 		return err
 	}
 	change.What = t.what
-	change, err := t.journal.Begin(background(t.c), change, before, t.wait)
+	change, err := t.journal.Begin(background(t.c), change, before, t.wait+makeLimit)
 	if err != nil {
 		return err
 	}
@@ -167,11 +172,16 @@ var errNotConfirmed = errors.New("not confirmed: the change is taken back")
 
 // ended says what became of a change that waits no longer.
 func (t *trial) ended(change pending.Change) error {
-	last, _, err := t.journal.Read()
-	if err != nil {
+	if err := t.settle(); err != nil {
 		return err
 	}
-	if last.ID == change.ID && last.State == pending.Undone {
+	last, _, err := t.journal.Read()
+	switch {
+	case err != nil:
+		return err
+	case last.ID != change.ID:
+		return errors.New("another change has begun meanwhile: look whether this one is in force")
+	case last.State == pending.Undone:
 		return errNotConfirmed
 	}
 	t.env.say("confirmed")

@@ -75,6 +75,7 @@ type Change struct {
 	// After is the SHA-256 of the file as the change left it, so that later
 	// edits of others are noticed; empty: the change was not finished.
 	After   string         `json:"after,omitempty"`
+	Made    bool           `json:"made"`              // the change was finished
 	Sources []netip.Prefix `json:"sources,omitempty"` // whose bans were changed
 
 	Boot     string        `json:"boot"` // of which start of the kernel
@@ -168,7 +169,7 @@ func (j *Journal) Begin(ctx context.Context, c Change, before []byte, wait time.
 // wait begins anew. Errors: ErrNone if the change waits no longer.
 func (j *Journal) Made(ctx context.Context, id, after string, wait time.Duration) error {
 	return j.update(ctx, id, func(c *Change, now Moment) {
-		c.After, c.Deadline = after, now.Since+wait
+		c.After, c.Made, c.Deadline = after, true, now.Since+wait
 	})
 }
 
