@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate docs check-generated build test test-bpf test-lab test-packages lint vulncheck check fuzz bench eval refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab test-packages lint vulncheck check fuzz bench eval coverage refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -57,6 +57,9 @@ bench: ## cost of each path as a ratio to a bare drop; root
 
 eval: build ## detection and false alarms on labelled captures: make eval PCAPS=DIR; root
 	go run ./testenv/cmd/eval -denmap build/denmap $(PCAPS)
+
+coverage: build ## write docs/coverage.md: every scanner of the lab against DenMap, four minutes; root
+	go run ./testenv/cmd/coverage -denmap build/denmap -o docs/coverage.md
 
 refresh-geo: ## refresh the built-in country database; needs npm
 	sh userspace/geo/refresh.sh

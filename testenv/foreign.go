@@ -76,3 +76,32 @@ func (h *Host) publish(low, high uint16, inner *Host) error {
 	}
 	return nil
 }
+
+// Publish puts a host behind the victim that serves the ports first to
+// first+services-1, and gives all of first to last to it by address
+// translation, before the victim is protected. It returns the victim's
+// addresses, which a client uses.
+func (l *Lab) Publish(victim *Host, first, last uint16, services int) (v4, v6 netip.Addr) {
+	l.t.Helper()
+	inner := l.behind(victim)
+	for i := range services {
+		inner.Serve(first + uint16(i))
+	}
+	if err := victim.publish(first, last, inner); err != nil {
+		l.t.Fatalf("%v", err)
+	}
+	return victim.IPv4, victim.IPv6
+}
+
+// Route puts a host behind the victim, which forwards for it, and tells
+// the other hosts the way. It returns the inner host's addresses.
+func (l *Lab) Route(victim *Host, others ...*Host) (v4, v6 netip.Addr) {
+	l.t.Helper()
+	inner := l.behind(victim)
+	for _, h := range others {
+		if err := errors.Join(h.routeVia(behind4, victim.IPv4), h.routeVia(behind6, victim.IPv6)); err != nil {
+			l.t.Fatalf("%v", err)
+		}
+	}
+	return inner.IPv4, inner.IPv6
+}

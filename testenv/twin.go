@@ -67,7 +67,7 @@ var twinGroups = []twinGroup{
 	{name: "services", twins: serviceTwins},
 	{name: "answers", twins: answerTwins},
 	{name: "peers", twins: peerTwins},
-	{name: "stacks", twins: stackTwins},
+	{name: "stacks", prepare: visit.addAddrs, twins: stackTwins},
 	{name: "after a reboot", prepare: visit.beforeReboot, twins: []twin{
 		{"peers of ten services after a reboot", "ack", visit.afterReboot},
 	}},

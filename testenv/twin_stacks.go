@@ -172,7 +172,7 @@ func (v visit) congestion() error {
 	return nil
 }
 
-// odd stacks are 20 controllers and phones whose SYNs look raw: MSS alone,
+// oddStacks are 20 controllers and phones whose SYNs look raw: MSS alone,
 // no DF, windows of 2144 to 32768, TTL 255. Each knows one open and one
 // closed port.
 func (v visit) oddStacks() error {
@@ -238,28 +238,42 @@ func (v visit) tunnels() error {
 	return nil
 }
 
-// manyAddresses is a client of one service on 16 addresses of the host, and
-// of one more that is closed on all of them, but for seven.
-func (v visit) manyAddresses() error {
-	bits, addr := Net4.Bits(), netip.MustParseAddr("198.51.100.64")
+// moreAddrs are 16 addresses that the host has besides its own.
+func (v visit) moreAddrs() (addrs []netip.Prefix) {
+	addr, bits := netip.MustParseAddr("198.51.100.64"), Net4.Bits()
 	if v.to.Is6() {
-		bits, addr = Net6.Bits(), netip.MustParseAddr("2001:db8:1::40")
+		addr, bits = netip.MustParseAddr("2001:db8:1::40"), Net6.Bits()
 	}
-	var addrs []netip.Addr
 	for range 16 {
-		v.victim.AddAddr(uplink, netip.PrefixFrom(addr, bits))
-		addrs = append(addrs, addr)
+		addrs = append(addrs, netip.PrefixFrom(addr, bits))
 		addr = addr.Next()
 	}
+	return addrs
+}
+
+// addAddrs gives the host its 16 addresses.
+func (v visit) addAddrs() error {
+	for _, addr := range v.moreAddrs() {
+		if err := v.victim.addAddr(uplink, addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manyAddresses is a client of one service on 16 addresses of the host, and
+// of one more that is closed, on seven of them.
+func (v visit) manyAddresses() error {
+	addrs := v.moreAddrs()
 	err := together(len(addrs), func(i int) error {
-		conn, err := v.client.Dial(addrs[i], 443)
+		conn, err := v.client.Dial(addrs[i].Addr(), 443)
 		if err != nil {
 			return err
 		}
 		return conn.Close()
 	})
 	for _, addr := range addrs[:7] {
-		conn, refused := v.client.Dial(addr, 8443)
+		conn, refused := v.client.Dial(addr.Addr(), 8443)
 		if refused == nil {
 			err = errors.Join(err, conn.Close(), fmt.Errorf("port 8443 of %v is open", addr))
 		}
