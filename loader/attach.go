@@ -147,6 +147,7 @@ func (k *Kernel) refresh(a *attachment, name string, f flow) (Interface, error) 
 		*a = before
 		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
 	}
+	k.setName(a.iface.Index, name)
 	return a.iface, k.writeSlot(a)
 }
 
@@ -197,6 +198,7 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 		return Interface{}, errors.Join(fmt.Errorf("pin link of %q: %w", attrs.Name, err), a.link.Close())
 	}
 	k.attached[attrs.Index] = a
+	k.setName(attrs.Index, attrs.Name)
 	return a.iface, k.writeSlot(a)
 }
 
@@ -270,6 +272,7 @@ func (k *Kernel) detach(a *attachment) error {
 		err = errors.Join(err, fmt.Errorf("remove link pin: %w", rm))
 	}
 	delete(k.attached, a.iface.Index)
+	k.setName(a.iface.Index, "")
 	return errors.Join(err, k.putSlot(a.flow.slot, bpf.ScanIface{}))
 }
 

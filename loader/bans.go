@@ -27,15 +27,12 @@ func (s *State) Bans() ([]event.Ban, error) {
 	now := readClock()
 	var out []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
-		var key bpf.ScanPrefix
-		var ban bpf.ScanBan
-		it := s.maps[table].Iterate()
-		for it.Next(&key, &ban) {
+		err := walk(s.maps[table], func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
 			if ban.Until > now.boot {
-				out = append(out, banFrom(key, ban, now))
+				out = append(out, banFrom(key, *ban, now))
 			}
-		}
-		if err := it.Err(); err != nil {
+		})
+		if err != nil {
 			return out, fmt.Errorf("read %s: %w", table, err)
 		}
 	}
@@ -126,17 +123,14 @@ func (s *State) DropExpired() ([]event.Ban, error) {
 	now := readClock()
 	var ended []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
-		var key bpf.ScanPrefix
-		var ban bpf.ScanBan
 		var keys []bpf.ScanPrefix
-		it := s.maps[table].Iterate()
-		for it.Next(&key, &ban) {
+		err := walk(s.maps[table], func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
 			if ban.Until <= now.boot {
 				keys = append(keys, key)
-				ended = append(ended, banFrom(key, ban, now))
+				ended = append(ended, banFrom(key, *ban, now))
 			}
-		}
-		if err := it.Err(); err != nil {
+		})
+		if err != nil {
 			return ended, fmt.Errorf("read %s: %w", table, err)
 		}
 		for _, key := range keys {

@@ -104,8 +104,8 @@ func (s *State) Fills() ([]Fill, error) {
 		}
 		f := Fill{Table: name, Capacity: int(m.MaxEntries())}
 		f.Bytes, _ = info.Memlock()
-		if f.Entries, err = countEntries(m); err != nil {
-			return nil, fmt.Errorf("count %s: %w", name, err)
+		if f.Entries, err = s.countEntries(name); err != nil {
+			return nil, err
 		}
 		out = append(out, f)
 	}

@@ -138,18 +138,3 @@ func possibleCPUs() (int, error) {
 	}
 	return n, nil
 }
-
-// countEntries walks the keys of m.
-func countEntries(m *ebpf.Map) (int, error) {
-	var key bpf.ScanPrefix
-	n := 0
-	for err := m.NextKey(nil, &key); ; err = m.NextKey(&key, &key) {
-		if notFound(err) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-}

@@ -117,13 +117,10 @@ func (s *State) linkedProgram(index int) (uint32, error) {
 // Link-local ones come without their interface.
 func (s *State) ProtectedAddrs() ([]netip.Addr, error) {
 	var out []netip.Addr
-	var key bpf.ScanPrefix
-	var value uint32
-	it := s.maps["protected"].Iterate()
-	for it.Next(&key, &value) {
+	err := walk(s.maps["protected"], func(key bpf.ScanPrefix, _ *uint32) {
 		out = append(out, prefixFrom(key).Addr())
-	}
-	if err := it.Err(); err != nil {
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read protected addresses: %w", err)
 	}
 	return out, nil

@@ -90,9 +90,9 @@ func (s *State) renewHints() error {
 	tables := map[string]bpf.ScanHint{"bans": bpf.ScanHintHINT_BAN, "blind_bans": bpf.ScanHintHINT_BLIND, "sources": bpf.ScanHintHINT_SOURCE}
 	live := 0
 	for name := range tables {
-		n, err := countEntries(s.maps[name])
+		n, err := s.countEntries(name)
 		if err != nil {
-			return fmt.Errorf("count %s: %w", name, err)
+			return err
 		}
 		live += n
 	}
@@ -105,15 +105,8 @@ func (s *State) renewHints() error {
 		atomic.StoreUint64(&h[int(half)*hintWords+i], 0)
 	}
 	for name, what := range tables {
-		table := s.maps[name]
-		var key bpf.ScanPrefix
-		value := make([]byte, table.ValueSize())
-		it := table.Iterate()
-		for it.Next(&key, &value) {
-			h.set(half, s.seed, key, what)
-		}
-		if err := it.Err(); err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+		if err := s.walkKeys(name, func(key bpf.ScanPrefix) { h.set(half, s.seed, key, what) }); err != nil {
+			return err
 		}
 	}
 	return s.setGate(func(g *bpf.ScanGate) { g.HintHalf = half })

@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"denmap/bpf"
 )
@@ -51,6 +52,11 @@ type Kernel struct {
 	settings Settings
 	attached map[int]*attachment // by interface index
 	forgot   time.Time           // when visits were
+
+	// names are those of the attached interfaces, for whoever must not wait
+	// until a program is loaded.
+	nameMu sync.Mutex
+	names  map[int]string
 }
 
 // Open adopts the state pinned at o.Dir, or creates it. Nothing is attached
@@ -68,7 +74,7 @@ func Open(o Options) (_ *Kernel, err error) {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
 	o.Limits.size(spec.Maps)
-	k := &Kernel{settings: o.Settings, attached: make(map[int]*attachment), forgot: time.Now()}
+	k := &Kernel{names: make(map[int]string), settings: o.Settings, attached: make(map[int]*attachment), forgot: time.Now()}
 	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -142,7 +148,12 @@ func (k *Kernel) Reconfigure(s Settings) error {
 	old := k.settings
 	k.settings = s
 	for _, a := range k.attached {
-		if err := k.replace(a); err != nil {
+		// An earlier daemon's program is for Attach to replace, which knows
+		// the interface. One that is gone needs no settings.
+		if a.progs.scan == nil {
+			continue
+		}
+		if err := k.replace(a); err != nil && !errors.Is(err, unix.ENOLINK) && !errors.Is(err, unix.ENODEV) {
 			k.settings = old
 			for _, a := range k.attached {
 				a.fresh = false

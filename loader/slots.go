@@ -129,6 +129,7 @@ func (k *Kernel) adoptLinks() error {
 			continue
 		}
 		k.attached[a.iface.Index] = a
+		k.setName(a.iface.Index, a.iface.Name)
 	}
 	return k.removeStrayLinks()
 }
@@ -169,12 +170,20 @@ func (k *Kernel) Attached() []Interface {
 	return out
 }
 
+// setName notes the name of an attached interface, "" when it is no more.
+func (k *Kernel) setName(index int, name string) {
+	k.nameMu.Lock()
+	defer k.nameMu.Unlock()
+	if name == "" {
+		delete(k.names, index)
+	} else {
+		k.names[index] = name
+	}
+}
+
 // nameOf returns the name of an attached interface, "" if it is gone.
 func (k *Kernel) nameOf(index int) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if a := k.attached[index]; a != nil {
-		return a.iface.Name
-	}
-	return ""
+	k.nameMu.Lock()
+	defer k.nameMu.Unlock()
+	return k.names[index]
 }

@@ -20,15 +20,12 @@ func (s *State) Sources() ([]event.Source, error) {
 	}
 	now := readClock()
 	var out []event.Source
-	var key bpf.ScanPrefix
-	var value bpf.ScanSource
-	it := s.maps["sources"].Iterate()
-	for it.Next(&key, &value) {
-		if src := sourceFrom(key, value, rules, now); src.Score > 0 || src.UDPScore > 0 {
+	err = walk(s.maps["sources"], func(key bpf.ScanPrefix, value *bpf.ScanSource) {
+		if src := sourceFrom(key, *value, rules, now); src.Score > 0 || src.UDPScore > 0 {
 			out = append(out, src)
 		}
-	}
-	if err := it.Err(); err != nil {
+	})
+	if err != nil {
 		return out, fmt.Errorf("read sources: %w", err)
 	}
 	return out, nil

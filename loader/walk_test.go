@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+
+	"denmap/userspace/event"
+)
+
+// TestWalksEndInAFlood reads tables that are turned over meanwhile.
+func TestWalksEndInAFlood(t *testing.T) {
+	r := newRig(t, enforcing())
+	stays := netip.MustParsePrefix("192.0.2.7/32")
+	if err := r.AddBan(event.Ban{Source: stays, Grade: event.Manual}); err != nil {
+		t.Fatal(err)
+	}
+	ban := func(i uint32) event.Ban {
+		return event.Ban{Source: netip.PrefixFrom(forgedAddr(i), 32), Grade: event.Blind, Until: time.Now().Add(time.Hour)}
+	}
+	size := r.maps["blind_bans"].MaxEntries()
+	for i := range size {
+		if err := r.AddBan(ban(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for i := size; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := r.AddBan(ban(i)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 5 {
+		bans, err := r.Bans()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, b := range bans {
+			found = found || b.Source == stays
+		}
+		if !found || len(bans) < int(size)/2 {
+			t.Errorf("%d of %d bans, the one that stays among them: %v", len(bans), size, found)
+		}
+		if _, err := r.Fills(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	flood.Wait()
+}
+
+func forgedAddr(i uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 0x0a000000+i)))
+}
+
+// TestReconfigureWithoutAnInterface: one that is gone stops nothing.
+func TestReconfigureWithoutAnInterface(t *testing.T) {
+	k, iface := protect(t)
+	if got := k.nameOf(iface.Index); got != "eth0" {
+		t.Errorf("it is called %q", got)
+	}
+	link, err := netlink.LinkByIndex(iface.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkDel(link); err != nil {
+		t.Fatal(err)
+	}
+	other := defaults()
+	other.BanScore = 9
+	if err := k.Reconfigure(other); err != nil {
+		t.Errorf("without the interface: %v", err)
+	}
+	if rules, err := k.Rules(); err != nil || rules.BanScore != 9 {
+		t.Errorf("rules %+v, %v", rules, err)
+	}
+}
+
+func TestReconfigureLeavesAdoptedProgramsToAttach(t *testing.T) {
+	k, iface := protect(t)
+	dir := k.dir
+	if err := k.Close(true); err != nil {
+		t.Fatal(err)
+	}
+	second := mustOpen(t, dir)
+	defer second.Close(false)
+	before := runningProgram(t, iface.Index)
+	if err := second.Reconfigure(defaults()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Tend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := runningProgram(t, iface.Index); got != before {
+		t.Error("the program was replaced by one that knows nothing of its interface")
+	}
+	if _, err := second.Attach("eth0", AttachOptions{Hook: HookGeneric}); err != nil {
+		t.Fatal(err)
+	}
+	if got := runningProgram(t, iface.Index); got == before {
+		t.Error("the program was not replaced")
+	}
+	if err := second.Tend(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func runningProgram(t *testing.T, index int) ebpf.ProgramID {
+	t.Helper()
+	link, err := netlink.LinkByIndex(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if link.Attrs().Xdp == nil {
+		t.Fatal("no XDP program")
+	}
+	return ebpf.ProgramID(link.Attrs().Xdp.ProgId)
+}
