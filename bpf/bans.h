@@ -54,16 +54,22 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 	return hints | hints_of(&x->key, half);
 }
 
+enum banned {
+	NOT_BANNED,
+	BANNED,
+	BANNED_DUE, /* look whether the scan goes on: the ban is a proven one */
+};
+
 /* Counts the packet if a manual or proven ban stops it. */
-static __always_inline int is_banned(struct suspect *x)
+static __always_inline enum banned is_banned(struct suspect *x)
 {
-	__u32 due;
+	__u32 due = 0;
 	struct ban *ban = find_ban(&bans, x, &due);
 
 	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
-		return 0;
+		return NOT_BANNED;
 	__sync_fetch_and_add(&ban->dropped, 1);
-	return 1;
+	return due && ban->grade == GRADE_PROVEN ? BANNED_DUE : BANNED;
 }
 
 /* Whether a blind ban of the very address stops a SYN, and its end is not

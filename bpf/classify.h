@@ -50,6 +50,7 @@ struct suspect {
 	struct probe probe;
 	__u32 ifindex;
 	__u32 listening; /* the socket that was found is a listener */
+	__u32 banned;	 /* enum banned */
 	__u32 spared;	 /* enum event_flags that forbid a ban */
 	__u32 alarming;	 /* its score is that of an alert at least */
 	__u32 hints;	 /* enum hint of its address */

@@ -16,6 +16,7 @@ volatile const __u32 own_ifindex = 0;	  /* of this interface; 0: any */
 volatile const __u8 link_is_ethernet = 1; /* else frames begin with the IP header */
 volatile const __u8 own_mac[6] = {};	  /* of this interface */
 volatile const __u8 bridge_port = 0;	  /* frames for others pass here on their way */
+volatile const __u8 has_conntrack = 0;	  /* the kernel can be asked */
 volatile const __u8 monitor = 0;	  /* detect and report, never ban */
 volatile const __u8 drop_crafted = 1;
 volatile const __u32 alert_score = 4;
@@ -188,8 +189,9 @@ struct {
 	__type(value, struct waiting);
 } waiters SEC(".maps");
 
-/* Ports that answered without a socket of this host, and when, seconds of
- * boot time. Written by the program only.
+/* Ports that answered without a socket of this host, and addresses whose
+ * connections are tracked, and when, seconds of boot time. Written by the
+ * program only.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

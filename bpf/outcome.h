@@ -4,6 +4,7 @@
 
 #include "address.h"
 #include "classify.h"
+#include "conntrack.h"
 
 #define SERVICE_MEMORY_S (24 * 60 * 60)
 
@@ -36,23 +37,10 @@ static __always_inline int socket_state(struct xdp_md *ctx, const struct packet 
 					const struct segment *s)
 {
 	struct bpf_sock_tuple tuple = {};
+	__u32 size = tuple_of(&tuple, p, s);
 	struct bpf_sock *sk;
-	__u32 size;
 	int state;
 
-	if (p->ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, p->src, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, p->dst, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = s->sport;
-		tuple.ipv6.dport = s->dport;
-		size = sizeof(tuple.ipv6);
-	} else {
-		tuple.ipv4.saddr = p->src[3];
-		tuple.ipv4.daddr = p->dst[3];
-		tuple.ipv4.sport = s->sport;
-		tuple.ipv4.dport = s->dport;
-		size = sizeof(tuple.ipv4);
-	}
 	if (p->protocol == IPPROTO_UDP) {
 		sk = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)

@@ -81,7 +81,8 @@ static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
 }
 
 /* A later packet of a connection, in sequence: its SYN was answered. The
- * sender of a refused SYN has nothing more to say but a reset.
+ * sender of a refused SYN has nothing more to say but a reset, unless he
+ * makes up a packet: where connections are tracked that shows.
  */
 __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 {
@@ -106,6 +107,8 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 	for (int i = 0; i < WAITING_SLOTS; i++) {
 		if (!follows(x, print, &w->slots[i]))
 			continue;
+		if (is_made_up(ctx, x))
+			return 0;
 		w->slots[i].answered = 1;
 		/* An ACK clears its sender; that others find a service there
 		 * takes data.

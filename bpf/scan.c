@@ -72,9 +72,9 @@ static __always_inline enum reason check_address(struct suspect *x)
 	if (!has_mark(MARK_BANS))
 		return PASS_ESTABLISHED;
 	x->hints = find_hints(x, gate->hint_half);
-	if (x->hints & HINT_BAN && is_banned(x))
-		return DROP_BANNED;
-	return PASS_ESTABLISHED;
+	if (x->hints & HINT_BAN)
+		x->banned = is_banned(x);
+	return x->banned ? DROP_BANNED : PASS_ESTABLISHED;
 }
 
 /* A TCP header cut off by fragmentation: RFC 1858 3. *port: its destination,
@@ -134,7 +134,8 @@ __noinline int check_outcome(struct xdp_md *ctx, struct suspect *x)
 		if (translates() && !x->g.crafted && x->g.suspicion != NEEDS_HOST &&
 		    translated_outcome(x) != PASS_COUNTED)
 			return translated_outcome(x);
-		if (is_answer(x))
+		if (is_answer(x) ||
+		    (x->p.protocol == IPPROTO_UDP && ask_conntrack(ctx, x) == TRACKED_OURS))
 			return PASS_ANSWER;
 		if (!x->g.crafted && x->g.suspicion != NEEDS_HOST && had_listener(x))
 			return PASS_SERVICE_GONE;
@@ -158,9 +159,31 @@ static __always_inline int starts_something(struct xdp_md *ctx, struct suspect *
 static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struct ban *ban)
 {
 	__u64 until = x->now + ban_ns;
+	struct source *s;
 
-	if (until > ban->until && !is_ignored(x->s.dport) && check_outcome(ctx, x) == PASS_COUNTED)
-		ban->until = until;
+	if (until <= ban->until || is_ignored(x->s.dport) || check_outcome(ctx, x) != PASS_COUNTED)
+		return;
+	ban->until = until;
+	/* The evidence lasts as long as the ban. */
+	source_key(&x->key, &x->p, x->ifindex);
+	s = entry_of(&sources, x);
+	if (s && s->banned_until)
+		s->banned_until = until;
+}
+
+/* The same for a proven ban, which has dropped the packet already. */
+__noinline int renew(struct xdp_md *ctx, struct suspect *x)
+{
+	struct ban *ban;
+	__u32 due = 0;
+
+	if (!x || x->g.suspicion == BACKSCATTER)
+		return DROP_BANNED;
+	x->now = boot_ns();
+	ban = find_ban(&bans, x, &due);
+	if (ban)
+		prolong(ctx, x, ban);
+	return DROP_BANNED;
 }
 
 /* Whether a blind ban stops the packet; counts it then. A ban of a whole
@@ -309,6 +332,22 @@ static __always_inline enum reason look_at_others(struct cursor *c, struct suspe
 	return PASS_COUNTED;
 }
 
+/* Whether the packet is worth judging: PASS_COUNTED. */
+static __always_inline enum reason look(struct xdp_md *ctx, struct cursor *c, struct suspect *x)
+{
+	enum reason reason;
+
+	if (x->p.fragment == LATER_FRAGMENT)
+		return PASS_LATER_FRAGMENT;
+	if (x->p.protocol == IPPROTO_TCP)
+		reason = look_at_tcp(ctx, c, x);
+	else
+		reason = look_at_others(c, x);
+	if (reason == PASS_COUNTED && !is_unicast(&x->p))
+		return PASS_NOT_UNICAST;
+	return reason;
+}
+
 static __always_inline enum reason inspect(struct xdp_md *ctx)
 {
 	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
@@ -322,21 +361,14 @@ static __always_inline enum reason inspect(struct xdp_md *ctx)
 		return PASS_ESSENTIAL;
 	x.ifindex = ctx->ingress_ifindex;
 	reason = check_address(&x);
-	if (reason != PASS_ESTABLISHED)
+	if (reason != PASS_ESTABLISHED && x.banned != BANNED_DUE)
 		return reason;
 	if (unparsed != PASS_ESTABLISHED)
-		return unparsed;
-	if (x.p.fragment == LATER_FRAGMENT)
-		return PASS_LATER_FRAGMENT;
-	if (x.p.protocol == IPPROTO_TCP)
-		reason = look_at_tcp(ctx, &c, &x);
-	else
-		reason = look_at_others(&c, &x);
-	if (reason != PASS_COUNTED)
-		return reason;
-	if (!is_unicast(&x.p))
-		return PASS_NOT_UNICAST;
-	return judge(ctx, &x);
+		return x.banned ? DROP_BANNED : unparsed;
+	reason = look(ctx, &c, &x);
+	if (x.banned)
+		return reason == PASS_COUNTED ? renew(ctx, &x) : DROP_BANNED;
+	return reason == PASS_COUNTED ? judge(ctx, &x) : reason;
 }
 
 SEC("xdp.frags")

@@ -217,11 +217,14 @@ struct waiting {
 	struct unanswered proofs[PROOF_SLOTS];
 };
 
-/* A port that somebody behind this host answers for. */
+/* A port that somebody behind this host answers for; or, with tracked set
+ * and no port, an address whose connections the kernel tracks.
+ */
 struct service {
 	__be32 addr[4];
 	__be16 port;
-	__u8 pad[2];
+	__u8 tracked;
+	__u8 pad;
 };
 
 /* The headers of a source's counted probes from the alert on, as they came:

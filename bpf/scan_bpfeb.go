@@ -366,10 +366,11 @@ const (
 )
 
 type ScanService struct {
-	_    structs.HostLayout
-	Addr [4]uint32
-	Port uint16
-	Pad  [2]uint8
+	_       structs.HostLayout
+	Addr    [4]uint32
+	Port    uint16
+	Tracked uint8
+	Pad     uint8
 }
 
 type ScanSource struct {
@@ -475,6 +476,7 @@ const (
 	ScanVarEntryLimit     = "entry_limit"
 	ScanVarEphemeralMax   = "ephemeral_max"
 	ScanVarEphemeralMin   = "ephemeral_min"
+	ScanVarHasConntrack   = "has_conntrack"
 	ScanVarHashSeed       = "hash_seed"
 	ScanVarHeadsInBtf     = "heads_in_btf"
 	ScanVarHintsInBtf     = "hints_in_btf"
@@ -599,6 +601,7 @@ type ScanVariableSpecs struct {
 	EntryLimit     *ebpf.VariableSpec `ebpf:"entry_limit"`
 	EphemeralMax   *ebpf.VariableSpec `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.VariableSpec `ebpf:"ephemeral_min"`
+	HasConntrack   *ebpf.VariableSpec `ebpf:"has_conntrack"`
 	HashSeed       *ebpf.VariableSpec `ebpf:"hash_seed"`
 	HeadsInBtf     *ebpf.VariableSpec `ebpf:"heads_in_btf"`
 	HintsInBtf     *ebpf.VariableSpec `ebpf:"hints_in_btf"`
@@ -726,6 +729,7 @@ type ScanVariables struct {
 	EntryLimit     *ebpf.Variable `ebpf:"entry_limit"`
 	EphemeralMax   *ebpf.Variable `ebpf:"ephemeral_max"`
 	EphemeralMin   *ebpf.Variable `ebpf:"ephemeral_min"`
+	HasConntrack   *ebpf.Variable `ebpf:"has_conntrack"`
 	HashSeed       *ebpf.Variable `ebpf:"hash_seed"`
 	HeadsInBtf     *ebpf.Variable `ebpf:"heads_in_btf"`
 	HintsInBtf     *ebpf.Variable `ebpf:"hints_in_btf"`

@@ -41,6 +41,30 @@ static __always_inline int is_published(const struct suspect *x)
 	return seen && x->now / 1000000000 - *seen < SERVICE_MEMORY_S;
 }
 
+/* Whether a packet continues a connection that nobody answered: the kernel
+ * knows of no reply, though it knew of others to that address today.
+ */
+__noinline int is_made_up(struct xdp_md *ctx, struct suspect *x)
+{
+	struct service key;
+	__u32 second, *seen;
+	int tracked;
+
+	if (!x || !asks_conntrack())
+		return 0;
+	tracked = ask_conntrack(ctx, x);
+	service_key(&key, x);
+	key.port = 0;
+	key.tracked = 1;
+	second = x->now / 1000000000;
+	if (tracked >= TRACKED_ANSWERED) {
+		bpf_map_update_elem(&published, &key, &second, BPF_ANY);
+		return 0;
+	}
+	seen = bpf_map_lookup_elem(&published, &key);
+	return seen && second - *seen < SERVICE_MEMORY_S;
+}
+
 /* Whether a packet of an established look may be the answer to something
  * that waits: cheap, and wrong only towards a closer look.
  */

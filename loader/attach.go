@@ -77,7 +77,7 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 		return Interface{}, fmt.Errorf("look up %q: %w", name, err)
 	}
 	attrs := dev.Attrs()
-	f := flow{index: attrs.Index, monitor: o.Monitor}
+	f := flow{index: attrs.Index, monitor: o.Monitor, tracked: hasConntrack()}
 	if f.ethernet, err = isEthernet(attrs.EncapType); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
 	}

@@ -11,12 +11,10 @@ var departs = struct {
 	sweepAnyProtocol bool
 	// Port 0 is never swept.
 	noSweepOfPort0 bool
-	// A ban that is prolonged ends its evidence when it would have ended.
-	prolongedEvidenceEnds bool
 	// An open UDP port is open on every address for 64 ticks.
 	openUDPEverywhere bool
 	// nmap -O's datagram counts on the track of TCP.
 	osDatagramOnTCP bool
 	// A crafted SYN fails even where a service has just gone.
 	craftedToGone bool
-}{true, true, true, true, true, true}
+}{true, true, true, true, true}

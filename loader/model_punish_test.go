@@ -181,14 +181,40 @@ func (m *model) isStopped(v *view, g guess) bool {
 	case m.outcome(v, g, true) != "":
 		return false
 	}
-	until := m.now + m.settings.BanDuration
-	if due && until > ban.until && !m.ignored[v.dport] && m.outcome(v, g, true) == "" {
-		ban.until = until
-		if s := m.source(v); !departs.prolongedEvidenceEnds && s.bannedUntil != 0 {
-			s.bannedUntil = until
-		}
+	if due {
+		m.prolong(v, g, ban)
 	}
 	return true
+}
+
+// prolong: a scan that goes on prolongs its ban, and its evidence lasts as
+// long.
+func (m *model) prolong(v *view, g guess, ban *modelBan) {
+	until := m.now + m.settings.BanDuration
+	if until <= ban.until || m.ignored[v.dport] || m.outcome(v, g, true) != "" {
+		return
+	}
+	ban.until = until
+	if s := m.source(v); s.bannedUntil != 0 {
+		s.bannedUntil = until
+	}
+}
+
+// renew looks whether a packet that a proven ban dropped goes on scanning.
+func (m *model) renew(v *view, ban *modelBan) {
+	if v.later {
+		return
+	}
+	g, reason := classify(v)
+	if v.header >= 20 && reason != "pass bad-tcp" && m.isAwaited(v) {
+		return
+	}
+	if reason != "" || v.protocol == protoUDP && departs.openUDPEverywhere && m.heardLately(v) {
+		return
+	}
+	if v.isUnicast() && g.question != backscatter {
+		m.prolong(v, g, ban)
+	}
 }
 
 // banOf returns the ban of the address or of its prefix. due: its clock was

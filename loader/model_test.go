@@ -93,7 +93,10 @@ func (m *model) judge(frame []byte) string {
 		return "drop banned"
 	}
 	if m.lists[v.src] != watched {
-		if ban, _ := m.banOf(m.proven, &v); ban != nil && !m.monitor {
+		if ban, due := m.banOf(m.proven, &v); ban != nil && !m.monitor {
+			if due && unparsed == "" {
+				m.renew(&v, ban)
+			}
 			return "drop banned"
 		}
 	}

@@ -291,6 +291,48 @@ func TestScanThatGoesOnProlongsItsBan(t *testing.T) {
 	}
 }
 
+// TestScanProlongsAProvenBan: probes do, whatever else the source sends does
+// not, and neither is let through.
+func TestScanProlongsAProvenBan(t *testing.T) {
+	r := newRig(t, enforcing())
+	open := r.listen("198.51.100.1:0")
+	r.advance(time.Duration(readClock().boot) - r.now) // bans count by the kernel's clock
+	source := netip.PrefixFrom(scanner4, 32)
+	data := packet.Connect(scanner4, host4, open)
+	data.Flags, data.Payload, data.Options = packet.ACK|packet.PSH, []byte("GET /"), packet.Timestamp
+	for _, row := range []struct {
+		name  string
+		grade event.Grade
+		p     packet.TCP
+		want  bool
+	}{
+		{"data", event.Proven, data, false},
+		{"SYN to an open port", event.Proven, packet.Connect(scanner4, host4, open), false},
+		{"reset", event.Proven, packet.NmapFlags(scanner4, host4, 81, packet.RST), false},
+		{"SYN to a closed port", event.Proven, packet.Connect(scanner4, host4, 81), true},
+		{"Null probe", event.Proven, packet.NmapFlags(scanner4, host4, 82, 0), true},
+		{"SYN under a manual ban", event.Manual, packet.Connect(scanner4, host4, 83), false},
+	} {
+		if _, err := r.RemoveBan(source); err != nil {
+			t.Fatal(err)
+		}
+		given := time.Now().Add(time.Minute)
+		if err := r.AddBan(event.Ban{Source: source, Grade: row.grade, Until: given}); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.verdict(row.p.Bytes()); got != "drop banned" {
+			t.Errorf("%s: %q", row.name, got)
+		}
+		ban, _, err := r.Ban(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if longer := ban.Until.Sub(given) > 5*time.Minute; longer != row.want {
+			t.Errorf("%s: the ban of a minute ends %v later", row.name, ban.Until.Sub(given))
+		}
+	}
+}
+
 func TestSlowScanAndDecay(t *testing.T) {
 	for _, row := range []struct {
 		name   string

@@ -58,6 +58,7 @@ type flow struct {
 	mac      [6]byte
 	monitor  bool
 	bridged  bool // a port of a bridge
+	tracked  bool // the kernel has connection tracking
 }
 
 // specialize writes settings into a fresh spec's constants.
@@ -79,6 +80,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarLinkIsEthernet: flag(f.ethernet),
 		bpf.ScanVarOwnMac:         f.mac,
 		bpf.ScanVarMonitor:        flag(f.monitor),
+		bpf.ScanVarHasConntrack:   flag(f.tracked),
 		bpf.ScanVarBridgePort:     flag(f.bridged),
 		bpf.ScanVarDropCrafted:    flag(s.DropCrafted),
 		bpf.ScanVarAlertScore:     uint32(s.AlertScore),
@@ -152,8 +154,22 @@ func (p programs) runSettle() error {
 }
 
 // loadPrograms loads the programs for one interface on the shared maps.
-// With frags, they take packets of several buffers.
+// With frags, they take packets of several buffers. They do without
+// connection tracking where its functions are not what they expect.
 func (k *Kernel) loadPrograms(f flow, frags bool) (programs, error) {
+	progs, err := k.tryPrograms(f, frags)
+	if err == nil || !f.tracked {
+		return progs, err
+	}
+	f.tracked = false
+	progs, second := k.tryPrograms(f, frags)
+	if second != nil {
+		return programs{}, err
+	}
+	return progs, nil
+}
+
+func (k *Kernel) tryPrograms(f flow, frags bool) (programs, error) {
 	spec, err := bpf.LoadScan()
 	if err != nil {
 		return programs{}, fmt.Errorf("read embedded program: %w", err)
@@ -168,7 +184,11 @@ func (k *Kernel) loadPrograms(f flow, frags bool) (programs, error) {
 	for name, m := range k.maps {
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: k.maps})
+	options := ebpf.CollectionOptions{MapReplacements: k.maps}
+	if f.tracked {
+		options.Programs.ExtraRelocationTargets = conntrackTypes()
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, options)
 	if err != nil {
 		return programs{}, explainLoad(err)
 	}

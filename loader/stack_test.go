@@ -30,7 +30,7 @@ func TestStackOnEveryKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := specialize(spec, defaults(), flow{ethernet: true}, 1); err != nil {
+	if err := specialize(spec, defaults(), flow{ethernet: true, tracked: true}, 1); err != nil {
 		t.Fatal(err)
 	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})

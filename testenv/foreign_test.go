@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"denmap/testenv/packet"
 )
 
 // busyClient opens eight connections at once to eight ports, fifty times.
@@ -111,6 +113,36 @@ func TestPublished(t *testing.T) {
 				wantForeign(t, lab, version, to, []string{"-sT", "-p", "7101-7150"}, []string{"-sS", "-p", "7101-7150"})
 			})
 		}
+	}
+}
+
+// TestMadeUpAnswers scans published ports and goes on with each connection
+// as if it had been accepted. What conntrack knows gives that away, once it
+// is known to look at this address at all.
+func TestMadeUpAnswers(t *testing.T) {
+	lab := New(t, Options{})
+	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
+	inner := lab.behind(victim)
+	inner.Serve(serviceRange(7001, 8)...)
+	if err := victim.publish(7001, 7200, inner); err != nil {
+		t.Fatal(err)
+	}
+	victim.Attach()
+	if err := busyClient(client, victim.IPv4, 7001); err != nil {
+		t.Error(err)
+	}
+	for i := range 12 {
+		syn := packet.Connect(attacker.IPv4, victim.IPv4, uint16(7101+i))
+		syn.Raw, syn.SrcPort = true, uint16(41000+i)
+		ack := syn
+		ack.Flags, ack.Options, ack.Seq, ack.Ack = packet.ACK, packet.Timestamp, syn.Seq+1, 1
+		attacker.SendFrame(uplink, victim.MAC(uplink), nil, packet.Finish(syn.Bytes()))
+		time.Sleep(20 * time.Millisecond) // the refusal comes first
+		attacker.SendFrame(uplink, victim.MAC(uplink), nil, packet.Finish(ack.Bytes()))
+	}
+	victim.WaitBan(attacker.IPv4)
+	if !client.Reaches(victim.IPv4, 7002, time.Second) {
+		t.Error("a client is no longer served")
 	}
 }
 
