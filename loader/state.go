@@ -46,8 +46,12 @@ func OpenState(dir string) (*State, error) {
 	return &State{dir: dir, maps: maps, spec: shared(spec), seed: meta.Seed}, nil
 }
 
-// Close releases the maps. The pinned state stays. It may be called twice.
+// Close releases the maps. The pinned state stays. It may be called twice,
+// and of a nil State, which holds none.
 func (s *State) Close() error {
+	if s == nil {
+		return nil
+	}
 	err := s.closeHints()
 	closeMaps(s.maps)
 	return err

@@ -43,17 +43,7 @@ func (e *environment) readBans(cfg config.Config, state *loader.State) ([]event.
 		if bans, err = state.Bans(); err != nil {
 			return nil, err
 		}
-		reasons := make(map[netip.Prefix]string)
-		for _, b := range saved {
-			if b.Grade == event.Manual {
-				reasons[b.Source] = b.Reason
-			}
-		}
-		for i, b := range bans {
-			if b.Grade == event.Manual {
-				bans[i].Reason = reasons[b.Source]
-			}
-		}
+		store.AddReasons(bans, saved)
 	}
 	slices.SortFunc(bans, func(a, b event.Ban) int { return a.Source.Compare(b.Source) })
 	return bans, nil

@@ -35,17 +35,11 @@ func bansAddCommand(env *environment) *cli.Command {
 			if c.NArg() == 0 {
 				return withHint(usagef("bans add: expected an address"), "usage: %s", usageLine(c))
 			}
-			cfg, err := env.configAnyway(c)
+			cfg, state, err := env.open(c, env.configAnyway)
 			if err != nil {
 				return err
 			}
-			state, err := env.optionalState()
-			if err != nil {
-				return err
-			}
-			if state != nil {
-				defer state.Close()
-			}
+			defer state.Close()
 			if state != nil {
 				rules, err := state.Rules()
 				if err != nil {

@@ -48,17 +48,12 @@ func bansShowCommand(env *environment) *cli.Command {
 			if !ok {
 				return usagef("option --format: %q: expected %s", form, choices(banFormatNames()))
 			}
-			cfg, err := env.configAnyway(c)
+			cfg, state, err := env.open(c, env.configAnyway)
 			if err != nil {
 				return err
 			}
-			state, err := env.optionalState()
-			if err != nil {
-				return err
-			}
-			if state != nil {
-				defer state.Close()
-			} else {
+			defer state.Close()
+			if state == nil {
 				env.say("not attached: nothing is enforced; these are the bans for the next attach")
 			}
 			bans, err := env.readBans(cfg, state)

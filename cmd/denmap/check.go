@@ -28,17 +28,11 @@ func checkCommand(env *environment) *cli.Command {
 			if err != nil {
 				return badValue(err)
 			}
-			cfg, err := env.configAnyway(c)
+			cfg, state, err := env.open(c, env.configAnyway)
 			if err != nil {
 				return err
 			}
-			state, err := env.optionalState()
-			if err != nil {
-				return err
-			}
-			if state != nil {
-				defer state.Close()
-			}
+			defer state.Close()
 			x := &examination{env: env, cfg: cfg, state: state, addr: addr}
 			if err := x.run(); err != nil {
 				return err

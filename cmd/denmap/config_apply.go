@@ -138,9 +138,7 @@ func (e *environment) refuseConfig(before, after config.Config) error {
 	if err != nil {
 		return err
 	}
-	if state != nil {
-		defer state.Close()
-	}
+	defer state.Close()
 	if before.Lists != after.Lists {
 		old, err := e.loadRules(before, state)
 		if err != nil {

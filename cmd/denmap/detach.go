@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -185,17 +184,7 @@ func saveBans(env *environment, c *cli.Context, state *loader.State) error {
 		return err
 	}
 	err = env.banFile(cfg).Update(c.Context, func(old []event.Ban) []event.Ban {
-		reasons := make(map[netip.Prefix]string)
-		for _, noted := range old {
-			if noted.Grade == event.Manual {
-				reasons[noted.Source] = noted.Reason
-			}
-		}
-		for i, ban := range bans {
-			if ban.Grade == event.Manual {
-				bans[i].Reason = reasons[ban.Source]
-			}
-		}
+		store.AddReasons(bans, old)
 		return bans
 	})
 	if errors.Is(err, store.ErrCorrupt) {

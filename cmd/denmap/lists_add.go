@@ -39,17 +39,11 @@ func listsAddCommand(env *environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, state, err := env.open(c, env.loadConfig)
 			if err != nil {
 				return err
 			}
-			state, err := env.optionalState()
-			if err != nil {
-				return err
-			}
-			if state != nil {
-				defer state.Close()
-			}
+			defer state.Close()
 			opts := lists.AddOptions{Now: env.Now(), Force: c.Bool("force")}
 			var precious preciousAddrs
 			if kind == lists.Deny && !opts.Force {

@@ -42,17 +42,11 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 	if err != nil {
 		return err
 	}
-	cfg, err := env.loadConfig(c)
+	cfg, state, err := env.open(c, env.loadConfig)
 	if err != nil {
 		return err
 	}
-	state, err := env.optionalState()
-	if err != nil {
-		return err
-	}
-	if state != nil {
-		defer state.Close()
-	}
+	defer state.Close()
 	precious, err := env.vital(state)
 	if err != nil {
 		return err
@@ -149,9 +143,7 @@ func (e *environment) enforceImport(c *cli.Context, kind lists.Kind, path string
 	if err != nil {
 		return errors.Join(errNotEnforced, err)
 	}
-	if state != nil {
-		defer state.Close()
-	}
+	defer state.Close()
 	after, err := lists.Load(path, kind)
 	if err != nil {
 		return errors.Join(errNotEnforced, err)

@@ -25,17 +25,11 @@ func listsRemoveCommand(env *environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := env.loadConfig(c)
+			cfg, state, err := env.open(c, env.loadConfig)
 			if err != nil {
 				return err
 			}
-			state, err := env.optionalState()
-			if err != nil {
-				return err
-			}
-			if state != nil {
-				defer state.Close()
-			}
+			defer state.Close()
 			path := listPath(cfg, kind)
 			if kind == lists.Allow && !c.Bool("force") {
 				if err := env.refuseUncover(cfg, state, addrs); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"denmap/loader"
@@ -47,6 +48,17 @@ func (e *environment) optionalState() (*loader.State, error) {
 		return nil, nil
 	}
 	return s, err
+}
+
+// open reads the configuration in the given way, and the kernel state if
+// there is one. The caller closes the state, nil too.
+func (e *environment) open(c *cli.Context, load func(*cli.Context) (config.Config, error)) (config.Config, *loader.State, error) {
+	cfg, err := load(c)
+	if err != nil {
+		return cfg, nil, err
+	}
+	state, err := e.optionalState()
+	return cfg, state, err
 }
 
 // banFile returns the bans that outlive the kernel.

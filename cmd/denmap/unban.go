@@ -40,17 +40,11 @@ func unban(env *environment, c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := env.configAnyway(c)
+	cfg, state, err := env.open(c, env.configAnyway)
 	if err != nil {
 		return err
 	}
-	state, err := env.optionalState()
-	if err != nil {
-		return err
-	}
-	if state != nil {
-		defer state.Close()
-	}
+	defer state.Close()
 	trial, err := env.newTrial(c, cfg, whatBans)
 	if err != nil {
 		return err

@@ -108,9 +108,7 @@ func (u undoer) restoreBans(change pending.Change, before []byte) error {
 	if err != nil {
 		return err
 	}
-	if state != nil {
-		defer state.Close()
-	}
+	defer state.Close()
 	given := make(map[netip.Prefix]bool, len(change.Sources))
 	for _, source := range change.Sources {
 		given[source] = true

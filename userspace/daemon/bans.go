@@ -269,13 +269,9 @@ func (b *banKeeper) save(ctx context.Context) error {
 
 // merge adds to the kernel's bans what only the file knows: the reasons.
 func (b *banKeeper) merge(old, bans []event.Ban) []event.Ban {
-	reasons := make(map[banKey]string)
-	for _, ban := range old {
-		reasons[banKey{ban.Source, ban.Grade}] = ban.Reason
-	}
+	store.AddReasons(bans, old)
 	for i := range bans {
 		key := banKey{bans[i].Source, bans[i].Grade}
-		bans[i].Reason = reasons[key]
 		if known, ok := b.known[key]; ok {
 			known.Reason = bans[i].Reason
 			b.known[key] = known
