@@ -5,6 +5,7 @@ package netstate
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -17,8 +18,8 @@ import (
 // and iptables on top of it), a loaded nat table of the older iptables, or
 // IPVS services. Such ports have no socket of this host.
 func publishes() (bool, error) {
-	for _, path := range []string{"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"} {
-		if names, err := os.ReadFile(path); err == nil && strings.Contains("\n"+string(names), "\nnat\n") {
+	for _, family := range []string{"ip", "ip6"} {
+		if hasTable("/proc/net/"+family+"_tables_names", "/proc/modules", family) {
 			return true, nil
 		}
 	}
@@ -27,6 +28,28 @@ func publishes() (bool, error) {
 		return true, nil
 	}
 	return translates()
+}
+
+// hasTable reports whether the older iptables or ip6tables has a nat table.
+// Only root may read the tables' names; anybody else learns whether the
+// module that makes the table is loaded, which is enough of a reason to
+// wait for answers.
+func hasTable(names, modules, family string) bool {
+	text, err := os.ReadFile(names)
+	line := "nat"
+	if errors.Is(err, fs.ErrPermission) {
+		text, err = os.ReadFile(modules)
+		line = family + "table_nat"
+	}
+	if err != nil {
+		return false
+	}
+	for l := range strings.Lines(string(text)) {
+		if name, _, _ := strings.Cut(strings.TrimSpace(l), " "); name == line {
+			return true
+		}
+	}
+	return false
 }
 
 // isAbsent reports whether an error says that the kernel has no nftables.
