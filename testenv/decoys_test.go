@@ -75,3 +75,30 @@ func TestDecoys(t *testing.T) {
 		}
 	}
 }
+
+// TestAdministratorAsDecoy has a scanner name the address of somebody who is
+// logged in among its decoys: the others are banned, that one is not.
+func TestAdministratorAsDecoy(t *testing.T) {
+	for _, args := range [][]string{{"-sS", "-F"}, {"-sO"}} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel()
+			v := newVisit(New(t, Options{}), 4)
+			attacker := v.lab.Host("attacker")
+			v.victim.WriteFile("/run/utmp", string(utmpRecord(v.from)))
+			v.victim.ServeHTTP(22)
+			v.victim.Attach()
+			attacker.MustTool("nmap", append(append([]string{"-n", "-Pn", "-T4", "--max-retries", "0", "-D", v.from.String() + ",ME"}, args...), v.to.String())...)
+
+			v.victim.WaitBan(attacker.IPv4)
+			line := v.victim.WaitLog(5*time.Second, "the administrator's address", func(l LogLine) bool {
+				return l.About(v.from) && l.Denmap.Score >= 8
+			})
+			if line.Denmap.Enforced || line.Denmap.Group.Size != 2 || !strings.Contains(line.Raw, `"protected":true`) {
+				t.Errorf("banned, or not named as protected and one of two: %s", line.Raw)
+			}
+			if !v.client.Reaches(v.to, 22, time.Second) {
+				t.Error("the administrator is cut off")
+			}
+		})
+	}
+}
