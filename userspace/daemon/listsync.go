@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"denmap/userspace/config"
@@ -90,6 +91,11 @@ func (k *listKeeper) sync(l *keptList, active []lists.Entry) error {
 		return err
 	}
 	l.active = active
+	if progress != nil {
+		// Reading and comparing a big list leaves several times its size
+		// behind, which a daemon at rest would keep for minutes.
+		debug.FreeOSMemory()
+	}
 	l.again = lists.NextExpiry(active, k.clock.Now())
 	return nil
 }
