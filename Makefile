@@ -52,7 +52,7 @@ check: lint check-generated test test-bpf test-lab test-packages ## all tests; r
 fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root
 	go run ./testenv/cmd/fuzz -execs $(FUZZ_EXECS)
 
-bench: ## cost of each path as a ratio to a bare drop; root
+bench: ## cost of each path as a ratio to a bare drop, and of loading lists; root
 	go run ./testenv/cmd/bench -json build/bench.json
 
 eval: build ## detection and false alarms on labelled captures: make eval PCAPS=DIR; root
