@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate docs check-generated build test test-bpf test-lab test-packages lint vulncheck check fuzz bench eval coverage refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab test-kernels test-kernel test-packages lint vulncheck check fuzz bench eval coverage refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,7 +46,13 @@ test-lab: ## real scanners in network namespaces; root
 test-packages: ## the packages on a bare Debian, booted and not; root, the first time the network
 	go test -timeout 15m ./packaging/...
 
-check: lint check-generated test test-bpf test-lab test-packages ## all tests; root
+test-kernels: ## other kernels (6.1, 6.12) in qemu: the program's tests and live scans
+	sh testenv/kernels/run.sh
+
+test-kernel: ## the oldest of them, quickly
+	sh testenv/kernels/run.sh --quick 6.1
+
+check: lint check-generated test test-bpf test-lab test-packages test-kernel ## all tests; root
 	sh testenv/vuln/check.sh --offline-ok
 
 fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root

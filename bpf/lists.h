@@ -106,6 +106,7 @@ static __always_inline __u32 entry_flags(void *table, void *guide, const struct 
  */
 __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 {
+	/* Twice: Linux 6.1 forgets the bounds of what a helper could read. */
 	__u32 zero = 0, index = list & (LISTS - 1), flags;
 	void *guide, *table;
 	struct gate *gate;
@@ -119,13 +120,13 @@ __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 	gate = bpf_map_lookup_elem(&gates, &zero);
 	if (!table || !gate)
 		return 0;
-	if (gate->whole[index]) {
+	if (gate->whole[list & (LISTS - 1)]) {
 		flags = entry_flags(table, guide, p, WHOLE_ADDRESS);
 		if (flags)
 			return flags;
 	}
 	for (int half = 1; half >= 0; half--) {
-		__u64 left = gate->lengths[index][half & 1];
+		__u64 left = gate->lengths[list & (LISTS - 1)][half & 1];
 
 		for (int i = 0; i < 64 && left; i++) {
 			__u32 bit = 63 - __builtin_clzll(left);
