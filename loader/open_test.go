@@ -220,6 +220,34 @@ func TestPinsBelongToTheOwnerOfTheDirectory(t *testing.T) {
 	}
 }
 
+// TestNoMemoryForATable has the kernel refuse one table after others were
+// made and pinned: nothing of them is left.
+func TestNoMemoryForATable(t *testing.T) {
+	dir := bpfDir(t)
+	spec, err := bpf.LoadScan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Maps["sources"].MaxEntries = 1 << 30 // hundreds of gigabytes
+	lock, err := holdDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := holdMaps(dir, spec); err == nil || !strings.Contains(err.Error(), `create map "sources"`) {
+		t.Errorf("error %v", err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(dir + "*"); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	k := mustOpen(t, dir)
+	if err := k.Close(false); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCloseTwiceLeavesNothing(t *testing.T) {
 	dir := bpfDir(t)
 	k := mustOpen(t, dir)

@@ -169,7 +169,7 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	checkCut(t, "after the last attach", victim, attacker, client)
 	victim.Log() // ends the test at a line that is not JSON
-	for _, left := range []string{pinDir + "-new-*", filepath.Join(statePath, ".*.new")} {
+	for _, left := range []string{filepath.Join(pinDir, "new"), filepath.Join(statePath, ".*.new")} {
 		if found, err := filepath.Glob(victim.Path(left)); err != nil || len(found) > 0 {
 			t.Errorf("left behind: %v, %v", found, err)
 		}

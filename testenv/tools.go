@@ -33,6 +33,7 @@ var tools = []tool{
 	{"scapy", "python3-scapy", []string{"/usr/bin/python3", "-c", "import scapy; print('Scapy', scapy.VERSION)"}},
 	{"nc", "netcat-openbsd", []string{"-h"}},
 	{"ethtool", "ethtool", []string{"--version"}},
+	{"prlimit", "util-linux", []string{"--version"}},
 	{"curl", "curl", []string{"--version"}},
 	{"tcpdump", "tcpdump", []string{"--version"}},
 	{"postfix", "postfix", []string{"-h"}},

@@ -32,6 +32,10 @@ const (
 	// kernel counts from boot, and the wall clock is being adjusted.
 	sameEnd = time.Second
 
+	// lostAfter is how long a ban by the kernel may be in its table before
+	// its event counts as lost: the ring buffer is read within milliseconds.
+	lostAfter = 3 * time.Second
+
 	// prolongPause is how often ends that move are saved: those of sources
 	// that go on scanning move all the time.
 	prolongPause = 15 * time.Second
@@ -48,12 +52,13 @@ type banKeeper struct {
 	tracker banFollower
 
 	known   map[banKey]event.Ban
-	unsaved bool      // bans have come or gone since the file was written
-	moved   bool      // ends have moved since then
-	written time.Time // when the file was
-	news    []banKey  // manual bans that the tracker is to be told of
-	next    time.Time // no sweep before
-	looked  time.Time // when known was read
+	unsaved bool                 // bans have come or gone since the file was written
+	moved   bool                 // ends have moved since then
+	written time.Time            // when the file was
+	news    []banKey             // manual bans that the tracker is to be told of
+	young   map[banKey]time.Time // bans by the kernel, when they were first seen
+	next    time.Time            // no sweep before
+	looked  time.Time            // when known was read
 
 	mu    sync.Mutex
 	ended map[netip.Prefix]endedBan
@@ -74,13 +79,14 @@ type endedBan struct {
 type banFollower interface {
 	Adopt(b event.Ban, id string)
 	Banned(event.Ban)
+	Found(event.Ban)
 	Unbanned(event.Ban)
 }
 
 func newBanKeeper(k Kernel, file BanFile, clock Clock, tell *teller) *banKeeper {
 	return &banKeeper{
 		kernel: k, file: file, clock: clock, tell: tell,
-		known: make(map[banKey]event.Ban), ended: make(map[netip.Prefix]endedBan),
+		known: make(map[banKey]event.Ban), young: make(map[banKey]time.Time), ended: make(map[netip.Prefix]endedBan),
 	}
 }
 
@@ -181,6 +187,23 @@ func (b *banKeeper) sweep(ctx context.Context, now time.Time) {
 		}
 	}
 	b.news = nil
+	b.findLost(now)
+}
+
+// findLost tells the tracker of bans that are old enough for their event to
+// have come: those whose event found no room in the ring buffer are logged
+// by that.
+func (b *banKeeper) findLost(now time.Time) {
+	for key, seen := range b.young {
+		ban, ok := b.known[key]
+		if ok && now.Sub(seen) < lostAfter {
+			continue
+		}
+		delete(b.young, key)
+		if ok {
+			b.tracker.Found(ban)
+		}
+	}
 }
 
 // read takes ended bans out of the kernel and compares the others with
@@ -214,6 +237,9 @@ func (b *banKeeper) read() error {
 		}
 		if (!ok || again) && ban.Grade == event.Manual && b.tracker != nil {
 			b.news = append(b.news, key)
+		}
+		if !ok && ban.Grade != event.Manual && b.tracker != nil {
+			b.young[key] = now
 		}
 	}
 	for key, ban := range b.known {

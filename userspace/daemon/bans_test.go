@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"denmap/userspace/event"
+	"denmap/userspace/scans"
 	"denmap/userspace/store"
 )
 
@@ -177,6 +178,7 @@ type discard struct{}
 
 func (discard) Adopt(event.Ban, string) {}
 func (discard) Banned(event.Ban)        {}
+func (discard) Found(event.Ban)         {}
 func (discard) Unbanned(event.Ban)      {}
 
 // countingFile counts how often bans are saved.
@@ -188,6 +190,45 @@ type countingFile struct {
 func (f *countingFile) Update(ctx context.Context, change func([]event.Ban) []event.Ban) error {
 	f.saves++
 	return f.BanFile.Update(ctx, change)
+}
+
+// TestLostDetection logs a ban whose event never came, once, and says so.
+func TestLostDetection(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.run()
+	w.ban("198.51.100.1/32", event.Blind, time.Hour)
+	var found event.Event
+	w.ticking("line about the ban", func() bool {
+		for _, e := range w.log() {
+			if e.Action == event.SourceBanned {
+				found = e
+				return true
+			}
+		}
+		return false
+	})
+	if found.Reason != scans.ReasonFound {
+		t.Errorf("reason %q, want %q", found.Reason, scans.ReasonFound)
+	}
+	w.ban("198.51.100.2/32", event.Blind, time.Hour)
+	w.detect("198.51.100.2/32", event.VerdictBan)
+	w.logged(event.SourceBanned, func(e event.Event) bool { return e.Scan.Source.String() == "198.51.100.2/32" })
+	for range 5 {
+		w.clock.advance(time.Second)
+	}
+	w.detect("198.51.100.3/32", event.VerdictBan)
+	w.logged(event.SourceBanned, func(e event.Event) bool { return e.Scan.Source.String() == "198.51.100.3/32" })
+	for _, source := range []string{"198.51.100.1/32", "198.51.100.2/32"} {
+		n := 0
+		for _, e := range w.log() {
+			if e.Action == event.SourceBanned && e.Scan.Source.String() == source {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d source-banned lines of %s, want 1", n, source)
+		}
+	}
 }
 
 // TestProlonged saves rarely when only ends move.

@@ -39,6 +39,8 @@ const (
 	ReasonRemoved = "removed before its end"
 	// ReasonOverflow ends the oldest scan when more than MaxOpen are open.
 	ReasonOverflow = "too many open scans"
+	// ReasonFound is that of a source-banned line whose detection was lost.
+	ReasonFound = "found in the kernel's table: its event was lost"
 )
 
 // Kernel is what a Tracker asks of the kernel's tables. Its methods are

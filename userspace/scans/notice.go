@@ -14,6 +14,7 @@ const (
 	adopted noticeType = iota
 	operatorBan
 	operatorUnban
+	foundBan
 )
 
 // notice is what somebody other than the kernel told about a ban.
@@ -32,6 +33,11 @@ func (t *Tracker) Adopt(b event.Ban, id string) { t.notify(notice{adopted, b, id
 // and the ban is followed until it ends. A ban without an end has a zero
 // Until.
 func (t *Tracker) Banned(b event.Ban) { t.notify(notice{operatorBan, b, ""}) }
+
+// Found tells of a ban by the kernel that stands in its table for a while:
+// where the detection was lost on the way, its source-banned line is
+// written now, with what the table knows.
+func (t *Tracker) Found(b event.Ban) { t.notify(notice{foundBan, b, ""}) }
 
 // Unbanned tells that an operator lifted a ban. b is the entry as it was;
 // only Source is needed. With Since, a ban that was given later goes on. A
@@ -78,6 +84,9 @@ func (t *Tracker) handle(n notice, now time.Time) {
 		}
 		return
 	}
+	if n.what == foundBan && s != nil && s.banned {
+		return // its detection came
+	}
 	if s == nil {
 		s = t.openScan(n.ban.Source, n.id, now)
 		s.manual = n.ban.Grade == event.Manual || n.what == operatorBan
@@ -91,6 +100,9 @@ func (t *Tracker) handle(n notice, now time.Time) {
 	f.Enforced, f.BanUntil = true, n.ban.Until
 	f.Grade = max(f.Grade, n.ban.Grade)
 	f.Dropped = max(f.Dropped, n.ban.Dropped)
+	if n.what == foundBan {
+		t.tell(s, event.SourceBanned, n.ban.Since, ReasonFound)
+	}
 	if n.what == operatorBan {
 		f.Grade = event.Manual
 		reason := ReasonOperator
