@@ -28,17 +28,20 @@ static __always_inline struct ban *ban_in_force(void *map, const struct prefix *
 	return ban;
 }
 
-/* The ban of the address itself, or of its IPv6 prefix. */
-static __always_inline struct ban *find_ban(void *map, struct suspect *x, __u32 *due)
+/* The ban of the address itself, or of its IPv6 prefix. *key is room on the
+ * caller's own stack: Linux 6.1 takes a key from nowhere else.
+ */
+static __always_inline struct ban *find_ban(void *map, const struct suspect *x, struct prefix *key,
+					    __u32 *due)
 {
 	struct ban *ban;
 
-	whole_address(&x->key, x->p.src, x->ifindex);
-	ban = ban_in_force(map, &x->key, due);
+	whole_address(key, x->p.src, x->ifindex);
+	ban = ban_in_force(map, key, due);
 	if (ban || !x->p.ipv6)
 		return ban;
-	shorten(&x->key, ipv6_prefix);
-	return ban_in_force(map, &x->key, due);
+	shorten(key, ipv6_prefix);
+	return ban_in_force(map, key, due);
 }
 
 /* What the ban tables may hold of the address or its prefix. */
@@ -64,7 +67,7 @@ enum banned {
 static __always_inline enum banned is_banned(struct suspect *x)
 {
 	__u32 due = 0;
-	struct ban *ban = find_ban(&bans, x, &due);
+	struct ban *ban = find_ban(&bans, x, &x->key, &due);
 
 	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
 		return NOT_BANNED;

@@ -174,13 +174,14 @@ static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struc
 /* The same for a proven ban, which has dropped the packet already. */
 __noinline int renew(struct xdp_md *ctx, struct suspect *x)
 {
+	struct prefix key;
 	struct ban *ban;
 	__u32 due = 0;
 
 	if (!x || x->g.suspicion == BACKSCATTER)
 		return DROP_BANNED;
 	x->now = boot_ns();
-	ban = find_ban(&bans, x, &due);
+	ban = find_ban(&bans, x, &key, &due);
 	if (ban)
 		prolong(ctx, x, ban);
 	return DROP_BANNED;
@@ -191,12 +192,13 @@ __noinline int renew(struct xdp_md *ctx, struct suspect *x)
  */
 __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 {
+	struct prefix key;
 	struct ban *ban;
 	__u32 due = 0;
 
 	if (!x || monitor || x->spared)
 		return 0;
-	ban = find_ban(&blind_bans, x, &due);
+	ban = find_ban(&blind_bans, x, &key, &due);
 	if (!ban || is_protected(x) || !starts_something(ctx, x))
 		return 0;
 	if (due)
