@@ -86,17 +86,25 @@ static __always_inline int may_match(void *guide, const struct packet *p)
 	return guided(guide, &key);
 }
 
-static __always_inline __u32 entry_flags(void *table, void *guide, const struct packet *p,
-					 __u32 len)
+/* The enum list_flags of the entry of one length, 0: none. A function of its
+ * own, so that the verifier reads it once and not for each length.
+ */
+__noinline int entry_flags(struct packet *p, __u32 list, __u32 len)
 {
+	__u32 index = list & (LISTS - 1);
+	void *guide, *table;
 	struct prefix key;
 	__u32 *flags;
 
+	if (!p)
+		return 0;
+	guide = bpf_map_lookup_elem(&list6_guides, &index);
 	__builtin_memcpy(key.addr, p->src, sizeof(key.addr));
 	shorten(&key, len);
-	if (len >= SHORT_BITS && !guided(guide, &key))
+	if (!guide || (len >= SHORT_BITS && !guided(guide, &key)))
 		return 0;
-	flags = bpf_map_lookup_elem(table, &key);
+	table = bpf_map_lookup_elem(&list6_tables, &index);
+	flags = table ? bpf_map_lookup_elem(table, &key) : NULL;
 	return flags ? *flags : 0;
 }
 
@@ -108,20 +116,19 @@ __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 {
 	/* Twice: Linux 6.1 forgets the bounds of what a helper could read. */
 	__u32 zero = 0, index = list & (LISTS - 1), flags;
-	void *guide, *table;
 	struct gate *gate;
+	void *guide;
 
 	if (!p)
 		return 0;
 	guide = bpf_map_lookup_elem(&list6_guides, &index);
 	if (!guide || !may_match(guide, p))
 		return 0;
-	table = bpf_map_lookup_elem(&list6_tables, &index);
 	gate = bpf_map_lookup_elem(&gates, &zero);
-	if (!table || !gate)
+	if (!gate)
 		return 0;
 	if (gate->whole[list & (LISTS - 1)]) {
-		flags = entry_flags(table, guide, p, WHOLE_ADDRESS);
+		flags = entry_flags(p, list, WHOLE_ADDRESS);
 		if (flags)
 			return flags;
 	}
@@ -132,7 +139,7 @@ __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 			__u32 bit = 63 - __builtin_clzll(left);
 
 			left &= ~(1ULL << (bit & 63));
-			flags = entry_flags(table, guide, p, half * 64 + bit);
+			flags = entry_flags(p, list, half * 64 + bit);
 			if (flags)
 				return flags;
 		}
