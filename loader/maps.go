@@ -23,13 +23,19 @@ import (
 const layoutVersion = bpf.ScanLayoutLAYOUT_VERSION
 
 // shared returns the specs of the maps that outlive a program; the rest
-// (constants, test clock) belongs to one loaded program.
+// (constants, test clock) belongs to one loaded program. What a map of maps
+// will hold is described without type information, like the pieces it will
+// get (innerSpec): Linux 6.1 takes the two for different maps otherwise.
 func shared(spec *ebpf.CollectionSpec) map[string]*ebpf.MapSpec {
 	specs := make(map[string]*ebpf.MapSpec)
 	for name, m := range spec.Maps {
-		if !strings.HasPrefix(name, ".") {
-			specs[name] = m
+		if strings.HasPrefix(name, ".") {
+			continue
 		}
+		if m.InnerMap != nil {
+			m.InnerMap.Key, m.InnerMap.Value = nil, nil
+		}
+		specs[name] = m
 	}
 	return specs
 }

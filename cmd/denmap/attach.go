@@ -82,8 +82,11 @@ func attach(env *environment, c *cli.Context) error {
 	}
 	// Before anything is read that may be taken back.
 	early := &recovery{env: env, c: c, report: func(line string) { env.say("%s", line) }, reload: make(chan os.Signal)}
-	early.look(c.Context)
+	untaken := early.try(c.Context)
 	cfg, err := load()
+	if untaken != nil && (err == nil || oneLine(untaken) != oneLine(err)) {
+		env.say("%s", oneLine(untaken))
+	}
 	if err != nil {
 		return err
 	}
