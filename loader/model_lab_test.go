@@ -3,21 +3,16 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"reflect"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
-	"golang.org/x/sys/unix"
 
 	"denmap/bpf"
 	"denmap/testenv/packet"
@@ -43,83 +38,6 @@ func (s step) frame() []byte {
 		return s.p.SCTP(s.p.Flags)
 	}
 	return s.p.IP(s.via, s.p.Payload)
-}
-
-// modelSocket is a real socket in the namespace of the lab.
-type modelSocket struct {
-	network string // "tcp" or "udp"
-	addr    netip.Addr
-	port    uint16
-	close   func() error // nil: closed
-
-	// Of a connection only; it needs listener to be open.
-	peer     netip.AddrPort
-	outbound bool
-	listener *modelSocket
-
-	accept func() (*net.TCPConn, error) // of a listener
-}
-
-func (s *modelSocket) takes(v *view) bool {
-	if s.close == nil || v.dport != s.port || (s.network == "udp") != (v.protocol == protoUDP) {
-		return false
-	}
-	if s.peer.IsValid() && s.peer != netip.AddrPortFrom(v.src.Unmap(), v.sport) {
-		return false
-	}
-	return s.addr.IsUnspecified() || s.addr == v.dst.Unmap()
-}
-
-func (s *modelSocket) open() error {
-	at := netip.AddrPortFrom(s.addr, s.port)
-	switch {
-	case s.network == "udp":
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err == nil {
-			s.close = c.Close
-		}
-		return err
-	case s.listener != nil:
-		return s.connect(at)
-	}
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-	if err == nil {
-		s.close, s.accept = l.Close, l.AcceptTCP
-	}
-	return err
-}
-
-// connect makes a connection between at and the peer, whichever listens. It
-// is closed by a reset, which leaves nothing behind; close returns when both
-// ends have seen it.
-func (s *modelSocket) connect(at netip.AddrPort) error {
-	from, to := s.peer, at
-	if s.outbound {
-		from, to = at, s.peer
-	}
-	reuse := func(_, _ string, c syscall.RawConn) (err error) {
-		outer := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
-		return errors.Join(outer, err)
-	}
-	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from), Control: reuse}
-	client, err := dialer.Dial("tcp", to.String())
-	if err != nil {
-		return err
-	}
-	server, err := s.listener.accept()
-	if err != nil {
-		return errors.Join(err, client.Close())
-	}
-	s.close = func() error {
-		if err := errors.Join(client.(*net.TCPConn).SetLinger(0), client.Close(), server.SetReadDeadline(time.Now().Add(10*time.Second))); err != nil {
-			return err
-		}
-		if _, err := server.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-			return fmt.Errorf("reset a connection: read %v", err)
-		}
-		return server.Close()
-	}
-	return nil
 }
 
 // modelLab runs steps through model and program side by side.
@@ -236,20 +154,6 @@ func (l *modelLab) restart() *model {
 	return l.model()
 }
 
-func (l *modelLab) toggle(s *modelSocket) {
-	l.t.Helper()
-	if s.close == nil {
-		if err := s.open(); err != nil {
-			l.t.Fatalf("open %s port %d: %v", s.network, s.port, err)
-		}
-		return
-	}
-	if err := s.close(); err != nil {
-		l.t.Fatal(err)
-	}
-	s.close = nil
-}
-
 // replay runs steps from a fresh start and returns the number of the first
 // step on which model and program differ, and how; -1 if they agree.
 func (l *modelLab) replay(steps []step) (at int, difference string) {
@@ -362,83 +266,4 @@ func (l *modelLab) detections() (out []event.Detection) {
 		out = append(out, detectionFrom(&e, clock{wall: epoch}))
 	}
 	return out
-}
-
-// shrink leaves out whatever is not needed for a difference.
-func (l *modelLab) shrink(steps []step) []step {
-	at, _ := l.replay(steps)
-	steps = append([]step(nil), steps[:at+1]...)
-	differs := func(steps []step) bool {
-		at, _ := l.replay(steps)
-		return at >= 0
-	}
-	for size := len(steps) / 2; size > 0; size /= 2 {
-		for from := 0; from+size <= len(steps); {
-			fewer := append([]step(nil), steps[:from]...)
-			fewer = append(fewer, steps[from+size:]...)
-			later := append([]step(nil), fewer...)
-			if from < len(later) {
-				for _, s := range steps[from : from+size] {
-					later[from].wait += s.wait
-				}
-			}
-			switch {
-			case differs(fewer):
-				steps = fewer
-			case differs(later):
-				steps = later
-			default:
-				from += size
-			}
-		}
-	}
-	for i, s := range steps {
-		for _, wait := range []time.Duration{0, time.Second, time.Minute} {
-			steps[i].wait = wait
-			if s.wait <= wait || differs(steps) {
-				break
-			}
-			steps[i].wait = s.wait
-		}
-		if s.wait < steps[i].wait {
-			steps[i].wait = s.wait
-		}
-	}
-	return steps
-}
-
-// goSource writes steps as Go.
-func goSource(steps []step) string {
-	var b strings.Builder
-	for _, s := range steps {
-		fmt.Fprintf(&b, "\t{")
-		if s.wait > 0 {
-			fmt.Fprintf(&b, "wait: %d /* %v */, ", s.wait, s.wait)
-		}
-		if s.toggle > 0 {
-			fmt.Fprintf(&b, "toggle: %d},\n", s.toggle)
-			continue
-		}
-		if s.settle {
-			fmt.Fprintf(&b, "settle: true},\n")
-			continue
-		}
-		fmt.Fprintf(&b, "via: %d, p: packet.TCP{", s.via)
-		v := reflect.ValueOf(s.p)
-		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
-				continue
-			}
-			name, value := v.Type().Field(i).Name, fmt.Sprintf("%#v", v.Field(i).Interface())
-			switch field := v.Field(i).Interface().(type) {
-			case netip.Addr:
-				value = fmt.Sprintf("netip.MustParseAddr(%q)", field)
-			case uint16:
-				value = strconv.Itoa(int(field))
-			}
-			fmt.Fprintf(&b, "%s: %s, ", name, value)
-		}
-		fmt.Fprintf(&b, "}},\n")
-	}
-	return b.String()
 }
