@@ -3,98 +3,12 @@
 package testenv
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/netip"
-	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// mailConfig tells the victim of the server; more are lines of the mail
-// section.
-func mailConfig(more ...string) string {
-	text := "mail:\n"
-	for _, line := range append([]string{
-		"host: " + MailName, "from: denmap@example.org", "to: [admin@example.org]",
-		"username: " + MailUser, "password_file: /etc/denmap/mail.password",
-	}, more...) {
-		text += "  " + line + "\n"
-	}
-	return text + "geo: {databases: [" + MMDBPath + "]}\n"
-}
-
-// mailLab is a victim, scanners, and a mail server with TLS and accounts
-// that the victim knows and trusts.
-func mailLab(t *testing.T) (lab *Lab, victim *Host, server *MailServer) {
-	t.Helper()
-	lab = New(t, Options{Hosts: []string{"victim", "attacker", "client", "mail"}})
-	victim = lab.Host("victim")
-	authority := NewAuthority(t)
-	authority.TrustedBy(victim)
-	server = lab.Host("mail").NewMailServer(authority)
-	server.KnownTo(victim)
-	victim.WriteSecret("/etc/denmap/mail.password", MailPassword+"\n")
-	victim.WriteMMDB(Net4)
-	victim.Configure(mailConfig())
-	return lab, victim, server
-}
-
-// notifyStatus is what status --json says of mail.
-type notifyStatus struct {
-	Queued         int    `json:"queued"`
-	SentToday      int    `json:"sent_today"`
-	PendingSources int    `json:"pending_sources"`
-	Volatile       int    `json:"not_on_disk"`
-	LastError      string `json:"last_error"`
-	Refused        []struct {
-		Recipient string `json:"recipient"`
-	} `json:"refused"`
-	Targets []struct {
-		Sending  bool `json:"sending"`
-		Failures int  `json:"failures"`
-	} `json:"targets"`
-}
-
-func mailStatus(t *testing.T, victim *Host) notifyStatus {
-	t.Helper()
-	var doc struct {
-		Notify *notifyStatus `json:"notify"`
-	}
-	if err := json.Unmarshal([]byte(victim.MustDenmap("status", "--json").Stdout), &doc); err != nil {
-		t.Fatal(err)
-	}
-	if doc.Notify == nil {
-		t.Fatal("status says nothing about mail")
-	}
-	return *doc.Notify
-}
-
-// waitMailStatus polls status until it is as wanted.
-func waitMailStatus(t *testing.T, victim *Host, limit time.Duration, what string, met func(notifyStatus) bool) notifyStatus {
-	t.Helper()
-	var s notifyStatus
-	victim.Eventually(limit, func() error {
-		if s = mailStatus(t, victim); !met(s) {
-			return fmt.Errorf("no %s: %+v", what, s)
-		}
-		return nil
-	})
-	return s
-}
-
-// contains wants every text in a whole.
-func contains(t *testing.T, what, whole string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if !strings.Contains(whole, text) {
-			t.Errorf("%s: no %q in:\n%s", what, text, whole)
-		}
-	}
-}
 
 // TestMailOfScan scans with the real nmap and reads the mail that comes
 // of it: one, with everything in it.
@@ -207,14 +121,6 @@ func TestMailServerTrouble(t *testing.T) {
 	}
 }
 
-// fakeFor gives a fake server a certificate that the victim trusts.
-func fakeFor(t *testing.T, lab *Lab, fake *FakeMail) *FakeMail {
-	authority := NewAuthority(t)
-	authority.TrustedBy(lab.Host("victim"))
-	fake.TLS = authority.TLS(MailName)
-	return fake
-}
-
 // TestMailTest sends the test message, and has each failure explained.
 func TestMailTest(t *testing.T) {
 	t.Parallel()
@@ -255,51 +161,6 @@ func TestMailTest(t *testing.T) {
 	fail("open password file", strings.Replace(mailConfig(), "mail.password", "mail.password2", 1), "lets others use it, want 0600")
 	NewAuthority(t).TrustedBy(victim)
 	fail("unknown authority", mailConfig(), "signed by an authority that this host does not know")
-}
-
-// TestThousandScanners has a thousand sources scan within a minute. Two
-// mails come of it, the alert and a digest, and every source is counted.
-func TestThousandScanners(t *testing.T) {
-	t.Parallel()
-	const sources = 1000
-	lab, victim, server := mailLab(t)
-	attacker := lab.Host("attacker")
-	server.Start()
-	victim.Configure(mailConfig("digest: 1m"))
-	victim.Attach()
-
-	began := time.Now()
-	for _, source := range manySources(sources) {
-		target := victim.IPv4
-		if source.Is6() {
-			target = victim.IPv6
-		}
-		var probes []Probe
-		for port := range uint16(9) {
-			probes = append(probes, Probe{Source: source, Target: target, From: 40000, To: 7000 + port, Flags: FlagSYN})
-		}
-		attacker.SendProbe(uplink, victim, uplink, probes...)
-	}
-	if took := time.Since(began); took > time.Minute {
-		t.Errorf("sending took %v, want less than a minute", took)
-	}
-	s := waitMailStatus(t, victim, 30*time.Second, "all sources", func(s notifyStatus) bool { return s.PendingSources >= sources })
-	if s.PendingSources != sources {
-		t.Errorf("%d sources counted, want %d", s.PendingSources, sources)
-	}
-	mails := server.WaitMails(2*time.Minute, 2)
-	i := slices.IndexFunc(mails, func(m Mail) bool { return strings.Contains(m.Subject, "sources scanned") })
-	if i < 0 {
-		t.Fatalf("no digest among %q and %q", mails[0].Subject, mails[1].Subject)
-	}
-	contains(t, "digest", mails[i].Subject, fmt.Sprintf("%d sources scanned, %d bans", sources, sources))
-	t.Logf("the digest:\nSubject: %s\n\n%s", mails[i].Subject, mails[i].Text)
-	t.Logf("the other: %s", mails[1-i].Subject)
-	// Another interval brings no third.
-	time.Sleep(65 * time.Second)
-	if mails := server.Mails(); len(mails) != 2 {
-		t.Errorf("%d mails, want 2", len(mails))
-	}
 }
 
 // TestWhere follows one address of a database into every output.
@@ -379,79 +240,4 @@ func TestBadDestinations(t *testing.T) {
 	}
 	t.Logf("start: %s", r.Stderr)
 	t.Logf("daemon:\n%s", daemon.Stderr())
-}
-
-func linesWith(text, part string) (n int) {
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, part) {
-			n++
-		}
-	}
-	return n
-}
-
-// waitLines waits until the daemon has said n lines with a text.
-func (d *Daemon) waitLines(text string, n int) {
-	d.host.t.Helper()
-	d.host.Eventually(5*time.Second, func() error {
-		if got := linesWith(d.Stderr(), text); got < n {
-			return fmt.Errorf("%d lines with %q, want %d", got, text, n)
-		}
-		return nil
-	})
-}
-
-// manySources returns n documentation addresses that the scoring takes for
-// n sources: IPv6 ones each of a /64 of its own.
-func manySources(n int) []netip.Addr {
-	var out []netip.Addr
-	for i := range n {
-		switch {
-		case i < 250:
-			out = append(out, netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}))
-		case i < 500:
-			out = append(out, netip.AddrFrom4([4]byte{203, 0, 113, byte(i - 249)}))
-		default:
-			out = append(out, netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0xff, 0, byte(i >> 8), byte(i), 15: 1}))
-		}
-	}
-	return out
-}
-
-// TestMemory measures the daemon at rest, with the location data that is
-// built in and mail configured.
-func TestMemory(t *testing.T) {
-	const limit = 40 << 20
-	_, victim, _ := mailLab(t)
-	victim.Configure(strings.Replace(mailConfig(), "geo:", "#geo:", 1))
-	daemon := victim.Attach()
-	time.Sleep(6 * time.Second) // what is measured is a daemon at rest
-	rss, parts := daemon.memory()
-	if rss > limit {
-		t.Errorf("resident memory %d KiB, want at most %d", rss>>10, limit>>10)
-	}
-	t.Logf("resident memory at rest: %d KiB: %s", rss>>10, parts)
-}
-
-// memory returns the bytes that the daemon has in memory, and how they
-// are made up: its own, and pages of files, the program's for the most part
-// (which the lab keeps on a tmpfs).
-func (d *Daemon) memory() (rss int64, parts string) {
-	d.host.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	if err != nil {
-		d.host.t.Fatalf("read memory of denmap: %v", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		switch name {
-		case "VmRSS":
-			if _, err := fmt.Sscan(value, &rss); err != nil {
-				d.host.t.Fatalf("read memory of denmap: %v in %q", err, line)
-			}
-		case "RssAnon", "RssFile", "RssShmem":
-			parts += name + " " + strings.Join(strings.Fields(value), " ") + " "
-		}
-	}
-	return rss << 10, parts
 }
