@@ -91,7 +91,7 @@ func TestBadAttach(t *testing.T) {
 		if program, err := victim.XDP(uplink); program != 0 || err != nil {
 			t.Errorf("%s: left program %d on %s, %v", test.name, program, uplink, err)
 		}
-		pins, err := os.ReadDir(victim.Path("/sys/fs/bpf/denmap"))
+		pins, err := os.ReadDir(victim.Path(pinDir))
 		if len(pins) != 0 || err != nil && !os.IsNotExist(err) {
 			t.Errorf("%s: left pins %v, %v", test.name, pins, err)
 		}

@@ -40,7 +40,7 @@ func startChange(t *testing.T, victim, client *Host, args ...string) *Cmd {
 func awaitMade(victim *Host) {
 	victim.t.Helper()
 	victim.Eventually(confirmLimit, func() error {
-		if r := victim.Command(victim.t.Context(), "grep", `waiting.*"made":true`, "/var/lib/denmap/pending.json").Result(); r.Code != 0 {
+		if r := victim.Command(victim.t.Context(), "grep", `waiting.*"made":true`, statePath+"/pending.json").Result(); r.Code != 0 {
 			return errNotYet("the change to be noted")
 		}
 		return nil
@@ -70,30 +70,28 @@ func checkServed(t *testing.T, when string, victim, client *Host) {
 // if the command is killed, or the daemon with it.
 func TestUnconfirmed(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, client := lab.Host("victim"), lab.Host("client")
-	victim.ServeHTTP(80)
-	daemon := victim.Attach()
-	deny := []string{"lists", "add", "deny", client.IPv4.String(), "--confirm", confirmWait}
-	ban := []string{"bans", "add", client.IPv4.String(), "--confirm", confirmWait}
+	s := newScene(t)
+	daemon := s.victim.Attach()
+	deny := []string{"lists", "add", "deny", s.client.IPv4.String(), "--confirm", confirmWait}
+	ban := []string{"bans", "add", s.client.IPv4.String(), "--confirm", confirmWait}
 
 	for _, args := range [][]string{deny, ban} {
-		kill(t, startChange(t, victim, client, args...))
-		checkServed(t, "command killed: "+args[0], victim, client)
+		kill(t, startChange(t, s.victim, s.client, args...))
+		checkServed(t, "command killed: "+args[0], s.victim, s.client)
 		daemon.WaitStderr(time.Second, "not confirmed in time, taken back: ")
 	}
 
 	for _, args := range [][]string{deny, ban} {
-		cmd := startChange(t, victim, client, args...)
+		cmd := startChange(t, s.victim, s.client, args...)
 		daemon.Kill()
 		kill(t, cmd)
-		if client.Reaches(victim.IPv4, 80, 300*time.Millisecond) {
+		if s.client.Reaches(s.victim.IPv4, 80, 300*time.Millisecond) {
 			t.Errorf("%s: the kernel no longer drops", args[0])
 		}
 		time.Sleep(4 * time.Second) // the wait is over, and nobody is there
-		daemon = victim.Attach()
-		checkServed(t, "both killed: "+args[0], victim, client)
-		if text := victim.MustDenmap("check", client.IPv4.String()).Stdout; strings.Contains(text, "dropped") {
+		daemon = s.victim.Attach()
+		checkServed(t, "both killed: "+args[0], s.victim, s.client)
+		if text := s.victim.MustDenmap("check", s.client.IPv4.String()).Stdout; strings.Contains(text, "dropped") {
 			t.Errorf("%s: %s", args[0], text)
 		}
 	}
@@ -101,11 +99,11 @@ func TestUnconfirmed(t *testing.T) {
 	// Alone, without a daemon, the command does it: the terminal that it
 	// was started from may go away.
 	daemon.Kill()
-	cmd := startChange(t, victim, client, deny...)
+	cmd := startChange(t, s.victim, s.client, deny...)
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	checkServed(t, "no daemon", victim, client)
+	checkServed(t, "no daemon", s.victim, s.client)
 	if err := cmd.Wait(); err == nil {
 		t.Error("the command succeeded")
 	}

@@ -12,20 +12,18 @@ import (
 // dead_man the banned source passes, and no longer when it goes on.
 func TestDeadMan(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker := lab.Host("victim"), lab.Host("attacker")
-	victim.ServeHTTP(80)
-	victim.Configure("dead_man: 10s\n")
-	daemon := victim.Attach()
-	victim.MustDenmap("bans", "add", attacker.IPv4.String())
-	reaches := func() bool { return attacker.Reaches(victim.IPv4, 80, 300*time.Millisecond) }
+	s := newScene(t)
+	s.victim.Configure("dead_man: 10s\n")
+	daemon := s.victim.Attach()
+	s.victim.MustDenmap("bans", "add", s.attacker.IPv4.String())
+	reaches := func() bool { return s.attacker.Reaches(s.victim.IPv4, 80, 300*time.Millisecond) }
 	if reaches() {
 		t.Fatal("the banned source passes while the daemon runs")
 	}
 	stopped := time.Now()
 	daemon.Signal(syscall.SIGSTOP)
 	defer daemon.Signal(syscall.SIGCONT)
-	victim.Eventually(20*time.Second, func() error {
+	s.victim.Eventually(20*time.Second, func() error {
 		if !reaches() {
 			return errNotYet("the banned source to pass")
 		}
@@ -36,11 +34,11 @@ func TestDeadMan(t *testing.T) {
 	if after := time.Since(stopped); after < 5*time.Second {
 		t.Errorf("everything passed %v after the daemon fell silent, want some 10s", after)
 	}
-	if r := victim.Denmap("health"); r.Code != 2 {
+	if r := s.victim.Denmap("health"); r.Code != 2 {
 		t.Errorf("health: %v, want 2", r)
 	}
 	daemon.Signal(syscall.SIGCONT)
-	victim.Eventually(5*time.Second, func() error {
+	s.victim.Eventually(5*time.Second, func() error {
 		if reaches() {
 			return errNotYet("the ban to be in force again")
 		}

@@ -19,34 +19,26 @@ import (
 // or stays off; back home the interface is protected again.
 func TestInterfaceMoved(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
+	s := newScene(t)
+	s.attachAndBan()
 
 	away := elsewhere(t)
-	if err := victim.Netlink().LinkSetNsPid(victim.Link(uplink), away); err != nil {
+	if err := s.victim.Netlink().LinkSetNsPid(s.victim.Link(uplink), away); err != nil {
 		t.Fatal(err)
 	}
-	victim.Eventually(5*time.Second, func() error {
-		if r := victim.Denmap("health"); r.Code != 2 {
-			return errNotYet("exit code 2 of health without the interface: " + r.String())
-		}
-		return nil
-	})
-	home := victim.keeper.cmd.Process.Pid
+	waitHealth(s.victim, 5*time.Second, 2)
+	home := s.victim.keeper.cmd.Process.Pid
 	bringHome := exec.CommandContext(t.Context(), "nsenter", "-t", strconv.Itoa(away), "-n", "ip", "link", "set", uplink, "netns", strconv.Itoa(home))
 	if out, err := bringHome.CombinedOutput(); err != nil {
 		t.Fatalf("move back: %v: %s", err, out)
 	}
-	if err := lab.raise(victim, uplink, lab.fab, "p-victim",
-		netip.PrefixFrom(victim.IPv4, Net4.Bits()), netip.PrefixFrom(victim.IPv6, Net6.Bits())); err != nil {
+	if err := s.raise(s.victim, uplink, s.fab, portOf(s.victim),
+		netip.PrefixFrom(s.victim.IPv4, Net4.Bits()), netip.PrefixFrom(s.victim.IPv6, Net6.Bits())); err != nil {
 		t.Fatal(err)
 	}
-	waitProtected(victim, uplink)
-	checkCut(t, "back home", victim, attacker, client)
-	checkListed(t, "back home", victim, attacker)
+	waitProtected(s.victim, uplink)
+	s.checkCut("back home")
+	s.checkListed("back home")
 }
 
 // elsewhere starts a process in a network namespace of its own and returns
@@ -75,40 +67,32 @@ func elsewhere(t *testing.T) int {
 // program stays, and nothing is logged about it.
 func TestCarrierFlaps(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
-	program, err := victim.XDP(uplink)
+	s := newScene(t)
+	s.attachAndBan()
+	program, err := s.victim.XDP(uplink)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := len(victim.Log())
-	port, err := lab.fab.nl.LinkByName("p-victim")
+	lines := len(s.victim.Log())
+	port, err := s.fab.nl.LinkByName(portOf(s.victim))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if err := lab.fab.nl.LinkSetDown(port); err != nil {
+		if err := s.fab.nl.LinkSetDown(port); err != nil {
 			t.Fatal(err)
 		}
-		if err := lab.fab.nl.LinkSetUp(port); err != nil {
+		if err := s.fab.nl.LinkSetUp(port); err != nil {
 			t.Fatal(err)
 		}
 	}
-	victim.Eventually(5*time.Second, func() error {
-		if !client.Reaches(victim.IPv4, 80, 200*time.Millisecond) {
-			return errNotYet("connection from the client")
-		}
-		return nil
-	})
-	checkCut(t, "after twenty flaps", victim, attacker, client)
-	waitProtected(victim, uplink)
-	if now, err := victim.XDP(uplink); err != nil || now != program {
+	waitServed(s.victim, s.client, 5*time.Second)
+	s.checkCut("after twenty flaps")
+	waitProtected(s.victim, uplink)
+	if now, err := s.victim.XDP(uplink); err != nil || now != program {
 		t.Errorf("program %d, %v; want %d as before", now, err, program)
 	}
-	if n := len(victim.Log()); n != lines {
+	if n := len(s.victim.Log()); n != lines {
 		t.Errorf("%d lines about flaps", n-lines)
 	}
 }
@@ -117,22 +101,19 @@ func TestCarrierFlaps(t *testing.T) {
 // must not fall off nor lose its bans.
 func TestMTUChange(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
+	s := newScene(t)
+	s.attachAndBan()
 	for _, mtu := range []int{9000, 1280, 1500} {
 		for _, end := range []struct {
 			host *Host
 			link netlink.Link
-		}{{lab.fab, mustLink(t, lab.fab, "p-victim")}, {victim, victim.Link(uplink)}} {
+		}{{s.fab, mustLink(t, s.fab, portOf(s.victim))}, {s.victim, s.victim.Link(uplink)}} {
 			if err := end.host.nl.LinkSetMTU(end.link, mtu); err != nil {
 				t.Errorf("MTU %d on %q: %v", mtu, end.host.Name, err)
 			}
 		}
-		waitProtected(victim, uplink)
-		checkCut(t, "with MTU "+strconv.Itoa(mtu), victim, attacker, client)
+		waitProtected(s.victim, uplink)
+		s.checkCut("with MTU " + strconv.Itoa(mtu))
 	}
 }
 

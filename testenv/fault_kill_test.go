@@ -18,15 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// statePath is denmap's state directory, pinDir where it pins.
-	statePath = "/var/lib/denmap"
-	pinDir    = "/sys/fs/bpf/denmap"
-
-	// lifeLimit is how long a daemon lives at most until it is killed: it
-	// starts in about a third of that, so a kill may meet anything.
-	lifeLimit = 400 * time.Millisecond
-)
+// lifeLimit is how long a daemon lives at most until it is killed: it
+// starts in about a third of that, so a kill may meet anything.
+const lifeLimit = 400 * time.Millisecond
 
 // envCount returns a number of the environment.
 func envCount(t *testing.T, name string, otherwise int) int {
@@ -117,26 +111,24 @@ func scanFrom(target netip.Addr) func(n int) []byte {
 // DENMAP_LAB_KILLS is another number of times.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "scanners"}})
-	victim, attacker, client, scanners := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("scanners")
-	victim.ServeHTTP(80)
-	first := victim.Attach()
-	ban(victim, attacker)
-	victim.MustDenmap("bans", "add", "192.0.2.77", "--for", "1h", "--reason", "by hand")
+	s := newScene(t, "scanners")
+	scanners := s.Host("scanners")
+	first := s.attachAndBan()
+	s.victim.MustDenmap("bans", "add", "192.0.2.77", "--for", "1h", "--reason", "by hand")
 	first.Kill()
 
-	counter := victim.CountTCP(uplink)
-	banned := send(t, attacker, victim, func(n int) []byte {
-		return Probe{Source: attacker.IPv4, Target: victim.IPv4, From: uint16(20000 + n%20000), To: 80, Flags: FlagSYN}.Packet()
+	counter := s.victim.CountTCP(uplink)
+	banned := send(t, s.attacker, s.victim, func(n int) []byte {
+		return Probe{Source: s.attacker.IPv4, Target: s.victim.IPv4, From: uint16(20000 + n%20000), To: 80, Flags: FlagSYN}.Packet()
 	})
-	load := send(t, scanners, victim, scanFrom(victim.IPv4))
+	load := send(t, scanners, s.victim, scanFrom(s.victim.IPv4))
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	kills := envCount(t, "DENMAP_LAB_KILLS", 200)
-	known := plainBans(victim)
+	known := plainBans(s.victim)
 	for n := range kills {
-		d := victim.Launch("attach", uplink)
+		d := s.victim.Launch("attach", uplink)
 		died := time.NewTimer(time.Duration(rng.Int64N(int64(lifeLimit))))
 		select {
 		case <-died.C:
@@ -144,11 +136,11 @@ func TestKilledAtRandom(t *testing.T) {
 			t.Fatalf("kill %d: the daemon ended by itself: %s", n, d.Stderr())
 		}
 		d.Kill()
-		if program, err := victim.XDP(uplink); err != nil || program == 0 {
+		if program, err := s.victim.XDP(uplink); err != nil || program == 0 {
 			t.Fatalf("kill %d: program %d, %v", n, program, err)
 		}
-		checkBansFile(t, victim)
-		bans := plainBans(victim)
+		checkBansFile(t, s.victim)
+		bans := plainBans(s.victim)
 		for _, source := range known {
 			if !slices.Contains(bans, source) {
 				t.Fatalf("kill %d: the ban of %s is lost; there are %v", n, source, bans)
@@ -158,28 +150,23 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	banned.stop()
 	load.stop()
-	if through := counter.From(attacker.IPv4); through.Packets != 0 {
+	if through := counter.From(s.attacker.IPv4); through.Packets != 0 {
 		t.Errorf("%d of %d packets of the banned source passed", through.Packets, banned.sent.Load())
 	}
 	t.Logf("%d kills, %d bans, %d packets of a banned source, %d of scans", kills, len(known), banned.sent.Load(), load.sent.Load())
 
-	victim.Attach()
-	if bans := plainBans(victim); !slices.Equal(bans, known) {
+	s.victim.Attach()
+	if bans := plainBans(s.victim); !slices.Equal(bans, known) {
 		t.Errorf("bans after the last attach: %v, before: %v", bans, known)
 	}
-	checkCut(t, "after the last attach", victim, attacker, client)
-	victim.Log() // ends the test at a line that is not JSON
+	s.checkCut("after the last attach")
+	s.victim.Log() // ends the test at a line that is not JSON
 	for _, left := range []string{filepath.Join(pinDir, "new"), filepath.Join(statePath, ".*.new")} {
-		if found, err := filepath.Glob(victim.Path(left)); err != nil || len(found) > 0 {
+		if found, err := filepath.Glob(s.victim.Path(left)); err != nil || len(found) > 0 {
 			t.Errorf("left behind: %v, %v", found, err)
 		}
 	}
-	victim.Eventually(5*time.Second, func() error {
-		if r := victim.Denmap("health"); r.Code != 0 {
-			return errNotYet("good health: " + r.String())
-		}
-		return nil
-	})
+	waitHealth(s.victim, 5*time.Second, 0)
 }
 
 // checkBansFile wants the saved bans to be a whole document.

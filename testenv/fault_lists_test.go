@@ -25,17 +25,15 @@ func saidTimes(victim *Host, d *Daemon, text string, times int) {
 // a good one that follows is taken.
 func TestListFileFaults(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	good := client.IPv4.String() + "\n"
-	victim.WriteFile(denyPath, good)
-	daemon := victim.Attach()
-	path := victim.Path(denyPath)
+	s := newScene(t)
+	good := s.client.IPv4.String() + "\n"
+	s.victim.WriteFile(denyPath, good)
+	daemon := s.victim.Attach()
+	path := s.victim.Path(denyPath)
 	cut := func(when string, want bool) {
 		t.Helper()
 		err := until(t.Context(), 3*time.Second, func() error {
-			if client.Reaches(victim.IPv4, 80, 100*time.Millisecond) == want {
+			if s.client.Reaches(s.victim.IPv4, 80, 100*time.Millisecond) == want {
 				return errNotYet("change")
 			}
 			return nil
@@ -70,23 +68,23 @@ func TestListFileFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused++
-		saidTimes(victim, daemon, "the last good list stays in force", refused)
+		saidTimes(s.victim, daemon, "the last good list stays in force", refused)
 		cut(fault.name, true)
 		if err := os.RemoveAll(path); err != nil {
 			t.Fatal(err)
 		}
-		victim.WriteFile(denyPath, good)
-		saidTimes(victim, daemon, "is good again", refused)
+		s.victim.WriteFile(denyPath, good)
+		saidTimes(s.victim, daemon, "is good again", refused)
 		cut("after "+fault.name, true)
 	}
 
 	// Replaced by a rename, and by a link to another good file.
-	victim.WriteFile("/etc/denmap/other.list", "# nobody\n")
-	if err := os.Rename(victim.Path("/etc/denmap/other.list"), path); err != nil {
+	s.victim.WriteFile("/etc/denmap/other.list", "# nobody\n")
+	if err := os.Rename(s.victim.Path("/etc/denmap/other.list"), path); err != nil {
 		t.Fatal(err)
 	}
 	cut("replaced by an empty list", false)
-	victim.WriteFile("/etc/denmap/other.list", good)
+	s.victim.WriteFile("/etc/denmap/other.list", good)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +93,11 @@ func TestListFileFaults(t *testing.T) {
 	}
 	cut("replaced by a link", true)
 	// Cut to nothing, as a script does that writes it anew.
-	if err := os.Truncate(victim.Path("/etc/denmap/other.list"), 0); err != nil {
+	if err := os.Truncate(s.victim.Path("/etc/denmap/other.list"), 0); err != nil {
 		t.Fatal(err)
 	}
 	cut("cut to nothing", false)
-	if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+	if !s.attacker.Reaches(s.victim.IPv4, 80, time.Second) {
 		t.Error("somebody else was cut off too")
 	}
 }

@@ -15,46 +15,40 @@ import (
 // the daemon's end the next one begins anew with the bans it saved.
 func TestPinsUnmounted(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	daemon := victim.Attach()
-	ban(victim, attacker)
-	savedBan(victim, attacker)
-	err := victim.Inside(func() error { return unix.Unmount("/sys/fs/bpf", unix.MNT_DETACH) })
+	s := newScene(t)
+	daemon := s.attachAndBan()
+	waitSavedBan(s.victim, s.attacker)
+	err := s.victim.Inside(func() error { return unix.Unmount("/sys/fs/bpf", unix.MNT_DETACH) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkCut(t, "without pins", victim, attacker, client)
-	if r := victim.Denmap("health"); r.Code != 2 {
+	s.checkCut("without pins")
+	if r := s.victim.Denmap("health"); r.Code != 2 {
 		t.Errorf("health without pins: %v", r)
 	}
-	scanClosed(victim, client)
-	victim.WaitBan(client.IPv4)
+	scanClosed(s.victim, s.client)
+	s.victim.WaitBan(s.client.IPv4)
 	if code := daemon.Stop(); code < 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if program, err := victim.XDP(uplink); err != nil || program != 0 {
+	if program, err := s.victim.XDP(uplink); err != nil || program != 0 {
 		t.Errorf("program after the stop = %d, %v; want none", program, err)
 	}
-	victim.Attach()
-	if attacker.Reaches(victim.IPv4, 80, 300*time.Millisecond) {
+	s.victim.Attach()
+	if s.attacker.Reaches(s.victim.IPv4, 80, 300*time.Millisecond) {
 		t.Error("the ban is lost")
 	}
-	checkListed(t, "after the next attach", victim, attacker)
+	s.checkListed("after the next attach")
 }
 
 // TestTwoDaemons wants the second one refused and the first unharmed.
 func TestTwoDaemons(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
-	checkRefusal(t, "second daemon", refuse(t, victim, 0, "attach", uplink), "another denmap attach is running")
-	checkCut(t, "after the second", victim, attacker, client)
-	waitProtected(victim, uplink)
+	s := newScene(t)
+	s.attachAndBan()
+	checkRefusal(t, "second daemon", refuse(t, s.victim, 0, "attach", uplink), "another denmap attach is running")
+	s.checkCut("after the second")
+	waitProtected(s.victim, uplink)
 }
 
 // TestNoFiles starts the daemon with too few file descriptors: it ends with

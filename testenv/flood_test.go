@@ -74,14 +74,32 @@ func (h *Host) flood(t T, victim *Host, f forgedFlood) (sent int) {
 	return sent
 }
 
+// floodedBan is banned by hand before a flood, and afterwards still.
+const floodedBan = "198.51.100.222"
+
+// checkAfterFlood wants the attacker banned for its scan, the ban by hand
+// kept, the client served and at most so many lines in the log.
+func (s scene) checkAfterFlood(maxLines int) {
+	s.t.Helper()
+	s.victim.WaitBan(s.attacker.IPv4)
+	if r := s.victim.MustDenmap("bans", "show", "--format", "plain"); !strings.Contains(r.Stdout, floodedBan) {
+		s.t.Errorf("the manual ban is gone: %s", r.Stdout)
+	}
+	if n := len(s.victim.Log()); n > maxLines {
+		s.t.Errorf("%d log lines", n)
+	}
+	if !s.client.Reaches(s.victim.IPv4, 80, time.Second) {
+		s.t.Errorf("a client is no longer served")
+	}
+}
+
 // TestFlood forges a flood of sources, of one packet each and then of a
 // second port each, around a slow scan by one address.
 func TestFlood(t *testing.T) {
-	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "forger"}})
-	victim, attacker, client, forger := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("forger")
-	victim.ServeHTTP(80)
-	daemon := victim.Attach()
-	victim.MustDenmap("bans", "add", "198.51.100.222", "--for", "1h", "--reason", "by hand")
+	s := newScene(t, "forger")
+	forger := s.Host("forger")
+	daemon := s.victim.Attach()
+	s.victim.MustDenmap("bans", "add", floodedBan, "--for", "1h", "--reason", "by hand")
 	memory := daemon.residentKiB(t)
 
 	scan := make(chan int)
@@ -89,7 +107,7 @@ func TestFlood(t *testing.T) {
 	go func() {
 		refused := 0
 		for i := range 60 {
-			conn, err := attacker.Dial(victim.IPv4, uint16(4000+i))
+			conn, err := s.attacker.Dial(s.victim.IPv4, uint16(4000+i))
 			if err == nil {
 				conn.Close()
 			} else if netErr, ok := err.(net.Error); ok && netErr.Timeout() {
@@ -100,39 +118,29 @@ func TestFlood(t *testing.T) {
 		}
 		scan <- refused
 	}()
-	first := forger.flood(t, victim, forgedFlood{sources: forgedSources, ports: []uint16{5000}})
+	first := forger.flood(t, s.victim, forgedFlood{sources: forgedSources, ports: []uint16{5000}})
 	onceAfter := time.Since(start)
-	lines := len(victim.Log())
-	second := forger.flood(t, victim, forgedFlood{sources: forgedSources, ports: []uint16{5001}})
+	lines := len(s.victim.Log())
+	second := forger.flood(t, s.victim, forgedFlood{sources: forgedSources, ports: []uint16{5001}})
 	twiceAfter := time.Since(start)
 	reached := <-scan
 	t.Logf("%d forged sources in %v, again %d by %v; the scan got %d answers; %d log lines after the first round, %d after the second",
-		first, onceAfter, second, twiceAfter, reached, lines, len(victim.Log()))
+		first, onceAfter, second, twiceAfter, reached, lines, len(s.victim.Log()))
 	if reached > 12 {
 		t.Errorf("the scan got %d answers, want it banned after 8", reached)
 	}
-	victim.WaitBan(attacker.IPv4)
-	if r := victim.MustDenmap("bans", "show", "--format", "plain"); !strings.Contains(r.Stdout, "198.51.100.222") {
-		t.Errorf("the manual ban is gone: %s", r.Stdout)
-	}
-	if n := len(victim.Log()); n > 50 {
-		t.Errorf("%d log lines", n)
-	}
-	if !client.Reaches(victim.IPv4, 80, time.Second) {
-		t.Error("a client is no longer served")
-	}
-	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory, daemon.residentKiB(t), victim.MustDenmap("status").Stdout)
+	s.checkAfterFlood(50)
+	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory, daemon.residentKiB(t), s.victim.MustDenmap("status").Stdout)
 }
 
 // TestFloodOfPairs forges sources that send two different ports each, back
 // to back and without options, which is enough for an alert, while one
 // address scans a port a second.
 func TestFloodOfPairs(t *testing.T) {
-	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "forger"}})
-	victim, attacker, client, forger := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("forger")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	victim.MustDenmap("bans", "add", "198.51.100.222", "--for", "1h", "--reason", "by hand")
+	s := newScene(t, "forger")
+	forger := s.Host("forger")
+	s.victim.Attach()
+	s.victim.MustDenmap("bans", "add", floodedBan, "--for", "1h", "--reason", "by hand")
 	start, forged := time.Now(), 0
 	flooding, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -140,31 +148,22 @@ func TestFloodOfPairs(t *testing.T) {
 		defer close(done)
 		for flooding.Err() == nil && forged < 10*forgedSources {
 			f := forgedFlood{first: forged, sources: forgedSources / 10, raw: true, ports: []uint16{5001, 5002}}
-			forged += forger.flood(t, victim, f) / 2
+			forged += forger.flood(t, s.victim, f) / 2
 		}
 	}()
 	probes := 0
-	for probes < 30 && len(victim.LogAbout(attacker.IPv4)) < 2 {
+	for probes < 30 && len(s.victim.LogAbout(s.attacker.IPv4)) < 2 {
 		probes++
-		attacker.Reaches(victim.IPv4, uint16(4000+probes), time.Second)
+		s.attacker.Reaches(s.victim.IPv4, uint16(4000+probes), time.Second)
 		time.Sleep(time.Second) // the pace of the scan
 	}
 	stop()
 	<-done
-	t.Logf("%d forged sources in %v; %d log lines; %d probes of the scan", forged, time.Since(start), len(victim.Log()), probes)
+	t.Logf("%d forged sources in %v; %d log lines; %d probes of the scan", forged, time.Since(start), len(s.victim.Log()), probes)
 	if probes > 12 {
 		t.Errorf("%d probes of the scan, want it banned after 8", probes)
 	}
-	victim.WaitBan(attacker.IPv4)
-	if r := victim.MustDenmap("bans", "show", "--format", "plain"); !strings.Contains(r.Stdout, "198.51.100.222") {
-		t.Errorf("the manual ban is gone: %s", r.Stdout)
-	}
-	if n := len(victim.Log()); n > 200 {
-		t.Errorf("%d log lines", n)
-	}
-	if !client.Reaches(victim.IPv4, 80, time.Second) {
-		t.Error("a client is no longer served")
-	}
+	s.checkAfterFlood(200)
 }
 
 // residentKiB returns the resident size of the daemon in KiB.

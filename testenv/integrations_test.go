@@ -77,29 +77,27 @@ func waitBanned(h *Host, source netip.Addr, reason string) {
 // drop whom it bans.
 func TestFail2ban(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker := lab.Host("victim"), lab.Host("attacker")
-	victim.ServeHTTP(80)
+	s := newScene(t)
 	_, action := integration(t, "fail2ban/denmap.conf")
 	_, jail := integration(t, "fail2ban/jail.conf")
-	victim.WriteFile("/etc/fail2ban/action.d/denmap.conf", action)
-	victim.WriteFile("/etc/fail2ban/jail.d/denmap.conf", jail)
-	client := func(args ...string) Result { return victim.Tool("fail2ban-client", args...) }
-	if r := client("-t"); r.Code != 0 {
+	s.victim.WriteFile("/etc/fail2ban/action.d/denmap.conf", action)
+	s.victim.WriteFile("/etc/fail2ban/jail.d/denmap.conf", jail)
+	fail2ban := func(args ...string) Result { return s.victim.Tool("fail2ban-client", args...) }
+	if r := fail2ban("-t"); r.Code != 0 {
 		t.Fatalf("the jail of the documentation: %v", r)
 	}
 
 	// The lab has no journal: the same jail with a file.
-	victim.WriteFile("/etc/fail2ban/jail.d/zz-lab.conf",
+	s.victim.WriteFile("/etc/fail2ban/jail.d/zz-lab.conf",
 		"[sshd]\nbackend = polling\nlogpath = /var/log/auth.log\naction = denmap[denmap="+denmapPath+"]\n")
-	victim.WriteFile("/var/log/auth.log", "")
-	if err := os.MkdirAll(victim.Path("/run/fail2ban"), 0o755); err != nil {
+	s.victim.WriteFile("/var/log/auth.log", "")
+	if err := os.MkdirAll(s.victim.Path("/run/fail2ban"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	victim.Attach()
-	background(t, victim, nil, "fail2ban-server", "-f", "--logtarget", "STDOUT", "start")
-	victim.Eventually(20*time.Second, func() error {
-		if r := client("status", "sshd"); r.Code != 0 {
+	s.victim.Attach()
+	background(t, s.victim, nil, "fail2ban-server", "-f", "--logtarget", "STDOUT", "start")
+	s.victim.Eventually(20*time.Second, func() error {
+		if r := fail2ban("status", "sshd"); r.Code != 0 {
 			return fmt.Errorf("%v", r)
 		}
 		return nil
@@ -107,18 +105,18 @@ func TestFail2ban(t *testing.T) {
 	failures := ""
 	for i := range 5 {
 		failures += fmt.Sprintf("%s victim sshd[%d]: Failed password for root from %s port %d ssh2\n",
-			time.Now().Format(time.Stamp), 100+i, attacker.IPv4, 40000+i)
+			time.Now().Format(time.Stamp), 100+i, s.attacker.IPv4, 40000+i)
 	}
-	victim.WriteFile("/var/log/auth.log", failures)
-	waitBanned(victim, attacker.IPv4, "fail2ban sshd")
-	if attacker.Reaches(victim.IPv4, 80, 300*time.Millisecond) {
+	s.victim.WriteFile("/var/log/auth.log", failures)
+	waitBanned(s.victim, s.attacker.IPv4, "fail2ban sshd")
+	if s.attacker.Reaches(s.victim.IPv4, 80, 300*time.Millisecond) {
 		t.Error("whom fail2ban banned reaches the victim")
 	}
-	if r := client("set", "sshd", "unbanip", attacker.IPv4.String()); r.Code != 0 {
+	if r := fail2ban("set", "sshd", "unbanip", s.attacker.IPv4.String()); r.Code != 0 {
 		t.Fatal(r)
 	}
-	waitBanned(victim, attacker.IPv4, "")
-	if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+	waitBanned(s.victim, s.attacker.IPv4, "")
+	if !s.attacker.Reaches(s.victim.IPv4, 80, time.Second) {
 		t.Error("whom fail2ban unbanned does not reach the victim")
 	}
 }
@@ -128,15 +126,13 @@ func TestFail2ban(t *testing.T) {
 // the script.
 func TestCrowdSec(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker := lab.Host("victim"), lab.Host("attacker")
-	victim.ServeHTTP(80)
-	victim.Attach()
+	s := newScene(t)
+	s.victim.Attach()
 
 	decision := func(value, scope string) string {
 		return fmt.Sprintf(`{"duration":"3h59m58.5s","id":1,"origin":"cscli","scenario":"crowdsecurity/ssh-bf","scope":%q,"type":"ban","value":%q}`, scope, value)
 	}
-	address, network := decision(attacker.IPv4.String(), "Ip"), decision("198.18.7.0/24", "Range")
+	address, network := decision(s.attacker.IPv4.String(), "Ip"), decision("198.18.7.0/24", "Range")
 	answers := make(chan string, 2)
 	answers <- fmt.Sprintf(`{"new":[%s,%s],"deleted":null}`, address, network)
 	key := make(chan string, 1)
@@ -153,40 +149,40 @@ func TestCrowdSec(t *testing.T) {
 		}
 		_, _ = fmt.Fprint(w, answer) // a bouncer that is gone asks again
 	})
-	serve(t, victim, "127.0.0.1:8080", mux)
+	serve(t, s.victim, "127.0.0.1:8080", mux)
 
 	script, _ := integration(t, "crowdsec/denmap-bouncer")
 	_, yaml := integration(t, "crowdsec/crowdsec-custom-bouncer.yaml")
 	yaml = strings.NewReplacer("/usr/local/sbin/denmap-bouncer", script, "update_frequency: 10s", "update_frequency: 1s").Replace(yaml)
-	victim.WriteFile("/etc/lab/bouncer.yaml", yaml)
-	background(t, victim, []string{"DENMAP=" + denmapPath}, "crowdsec-custom-bouncer", "-c", "/etc/lab/bouncer.yaml")
+	s.victim.WriteFile("/etc/lab/bouncer.yaml", yaml)
+	background(t, s.victim, []string{"DENMAP=" + denmapPath}, "crowdsec-custom-bouncer", "-c", "/etc/lab/bouncer.yaml")
 
-	waitBanned(victim, attacker.IPv4, "crowdsec crowdsecurity/ssh-bf")
+	waitBanned(s.victim, s.attacker.IPv4, "crowdsec crowdsecurity/ssh-bf")
 	if got := <-key; got != "KEY" {
 		t.Errorf("API key %q", got)
 	}
-	if attacker.Reaches(victim.IPv4, 80, 300*time.Millisecond) {
+	if s.attacker.Reaches(s.victim.IPv4, 80, 300*time.Millisecond) {
 		t.Error("whom CrowdSec decided against reaches the victim")
 	}
 	listed := func() bool {
-		return strings.Contains(victim.MustDenmap("lists", "show", "deny").Stdout, "198.18.7.0/24")
+		return strings.Contains(s.victim.MustDenmap("lists", "show", "deny").Stdout, "198.18.7.0/24")
 	}
-	victim.Eventually(15*time.Second, func() error {
+	s.victim.Eventually(15*time.Second, func() error {
 		if !listed() {
 			return errNotYet("network on the deny list")
 		}
 		return nil
 	})
 	answers <- fmt.Sprintf(`{"new":null,"deleted":[%s,%s]}`, address, network)
-	waitBanned(victim, attacker.IPv4, "")
-	victim.Eventually(15*time.Second, func() error {
+	waitBanned(s.victim, s.attacker.IPv4, "")
+	s.victim.Eventually(15*time.Second, func() error {
 		if listed() {
 			return errNotYet("empty deny list")
 		}
 		return nil
 	})
 	for _, bad := range [][]string{{"add"}, {"adopt", "203.0.113.7", "60", "x", "{}"}, {"add", "203.0.113.7; id", "60", "x", "{}"}} {
-		cmd := victim.Command(t.Context(), script, bad...)
+		cmd := s.victim.Command(t.Context(), script, bad...)
 		cmd.Env = append(cmd.Env, "DENMAP="+denmapPath)
 		if r := cmd.Result(); r.Code == 0 || strings.Count(r.Stderr, "\n") != 1 {
 			t.Errorf("%q: want one line and a failure: %v", bad, r)

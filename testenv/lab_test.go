@@ -18,11 +18,9 @@ import (
 // other, and reach each other by both IP versions.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker := lab.Host("victim"), lab.Host("attacker")
-	victim.ServeHTTP(80)
-	for _, addr := range []string{victim.IPv4.String(), "[" + victim.IPv6.String() + "]"} {
-		response, err := attacker.HTTPClient().Get("http://" + addr + ":80/")
+	s := newScene(t)
+	for _, addr := range []string{s.victim.IPv4.String(), "[" + s.victim.IPv6.String() + "]"} {
+		response, err := s.attacker.HTTPClient().Get("http://" + addr + ":80/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,13 +31,13 @@ func TestHosts(t *testing.T) {
 		}
 	}
 
-	victim.WriteFile("/etc/denmap/only-here", "x")
-	for _, path := range []string{"/etc/denmap/only-here", attacker.Path("/etc/denmap/only-here")} {
+	s.victim.WriteFile("/etc/denmap/only-here", "x")
+	for _, path := range []string{"/etc/denmap/only-here", s.attacker.Path("/etc/denmap/only-here")} {
 		if _, err := os.Stat(path); !os.IsNotExist(err) {
 			t.Errorf("stat %q = %v, want no such file", path, err)
 		}
 	}
-	out, err := victim.Command(t.Context(), "/bin/sh", "-c",
+	out, err := s.victim.Command(t.Context(), "/bin/sh", "-c",
 		"hostname; ls /sys/class/net; touch /run/denmap/x /var/lib/denmap/x /etc/x && cat /proc/1/comm").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)

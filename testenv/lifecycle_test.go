@@ -7,29 +7,6 @@ import (
 	"time"
 )
 
-// protectLimit is how long an interface that came back may be without a
-// program, on two processors that all other labs use at the same time: the
-// verifier alone takes half a second of one. An idle machine needs one.
-const protectLimit = 3 * time.Second
-
-// waitProtected waits until an interface has a program and health agrees.
-func waitProtected(victim *Host, iface string) {
-	victim.t.Helper()
-	victim.Eventually(protectLimit, func() error {
-		program, err := victim.XDP(iface)
-		if err == nil && program == 0 {
-			err = errNotYet("program on " + iface)
-		}
-		return err
-	})
-	victim.Eventually(2*time.Second, func() error {
-		if r := victim.Denmap("health"); r.Code != 0 {
-			return errNotYet("good health: " + r.String())
-		}
-		return nil
-	})
-}
-
 // actions counts the log lines of an action about an interface.
 func actions(victim *Host, action, iface string) (n int) {
 	victim.t.Helper()
@@ -43,30 +20,22 @@ func actions(victim *Host, action, iface string) (n int) {
 
 func TestInterfaceReplaced(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
+	s := newScene(t)
+	s.attachAndBan()
 
-	if err := victim.Netlink().LinkDel(victim.Link(uplink)); err != nil {
+	if err := s.victim.Netlink().LinkDel(s.victim.Link(uplink)); err != nil {
 		t.Fatal(err)
 	}
-	victim.Eventually(5*time.Second, func() error {
-		if r := victim.Denmap("health"); r.Code != 2 {
-			return errNotYet("exit code 2 of health without the interface: " + r.String())
-		}
-		return nil
-	})
-	victim.WaitLog(5*time.Second, "detached", func(l LogLine) bool {
+	waitHealth(s.victim, 5*time.Second, 2)
+	s.victim.WaitLog(5*time.Second, "detached", func(l LogLine) bool {
 		return l.Event.Action == "detached" && l.Observer.Ingress.Interface.Name == uplink
 	})
-	lab.Replug(victim)
-	waitProtected(victim, uplink)
-	checkCut(t, "on the new interface", victim, attacker, client)
-	checkListed(t, "on the new interface", victim, attacker)
-	victim.Eventually(5*time.Second, func() error {
-		if actions(victim, "attached", uplink) < 2 {
+	s.Replug(s.victim)
+	waitProtected(s.victim, uplink)
+	s.checkCut("on the new interface")
+	s.checkListed("on the new interface")
+	s.victim.Eventually(5*time.Second, func() error {
+		if actions(s.victim, "attached", uplink) < 2 {
 			return errNotYet("second attached line")
 		}
 		return nil
@@ -75,45 +44,34 @@ func TestInterfaceReplaced(t *testing.T) {
 
 func TestInterfaceRenamed(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
+	s := newScene(t)
+	s.attachAndBan()
 	for _, name := range []string{"wan0", uplink} {
 		current := uplink
 		if name == uplink {
 			current = "wan0"
 		}
-		if err := victim.Netlink().LinkSetName(victim.Link(current), name); err != nil {
+		if err := s.victim.Netlink().LinkSetName(s.victim.Link(current), name); err != nil {
 			t.Fatal(err)
 		}
-		checkCut(t, "named "+name, victim, attacker, client)
+		s.checkCut("named " + name)
 	}
-	waitProtected(victim, uplink)
-	checkListed(t, "renamed and back", victim, attacker)
+	waitProtected(s.victim, uplink)
+	s.checkListed("renamed and back")
 }
 
 func TestInterfaceDownUp(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	victim.Attach()
-	ban(victim, attacker)
-	link := victim.Link(uplink)
-	if err := victim.Netlink().LinkSetDown(link); err != nil {
+	s := newScene(t)
+	s.attachAndBan()
+	link := s.victim.Link(uplink)
+	if err := s.victim.Netlink().LinkSetDown(link); err != nil {
 		t.Fatal(err)
 	}
-	if err := victim.Netlink().LinkSetUp(link); err != nil {
+	if err := s.victim.Netlink().LinkSetUp(link); err != nil {
 		t.Fatal(err)
 	}
-	waitProtected(victim, uplink)
-	victim.Eventually(3*time.Second, func() error { // the link needs a moment
-		if !client.Reaches(victim.IPv4, 80, 200*time.Millisecond) {
-			return errNotYet("connection from the client")
-		}
-		return nil
-	})
-	checkCut(t, "up again", victim, attacker, client)
+	waitProtected(s.victim, uplink)
+	waitServed(s.victim, s.client, 3*time.Second)
+	s.checkCut("up again")
 }

@@ -66,42 +66,40 @@ func TestAllowList(t *testing.T) {
 
 func TestDenyList(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.ServeHTTP(80)
-	daemon := victim.Attach()
+	s := newScene(t)
+	daemon := s.victim.Attach()
 
 	cut := func(want bool) {
 		t.Helper()
-		victim.Eventually(listLimit, func() error {
-			if client.Reaches(victim.IPv4, 80, 100*time.Millisecond) == want {
+		s.victim.Eventually(listLimit, func() error {
+			if s.client.Reaches(s.victim.IPv4, 80, 100*time.Millisecond) == want {
 				return fmt.Errorf("client is reached = %v, want %v", want, !want)
 			}
 			return nil
 		})
-		if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+		if !s.attacker.Reaches(s.victim.IPv4, 80, time.Second) {
 			t.Error("somebody else was cut off too")
 		}
 	}
 	cut(false)
-	victim.MustDenmap("lists", "add", "deny", client.IPv4.String(), "--comment", "from the test")
+	s.victim.MustDenmap("lists", "add", "deny", s.client.IPv4.String(), "--comment", "from the test")
 	cut(true)
-	if !client.Reaches(victim.IPv6, 80, time.Second) {
+	if !s.client.Reaches(s.victim.IPv6, 80, time.Second) {
 		t.Error("denying the IPv4 address cut off the IPv6 address")
 	}
-	if list := victim.ReadFile(denyPath); !strings.Contains(list, client.IPv4.String()) {
+	if list := s.victim.ReadFile(denyPath); !strings.Contains(list, s.client.IPv4.String()) {
 		t.Errorf("deny list without the address: %q", list)
 	}
-	victim.MustDenmap("lists", "remove", "deny", client.IPv4.String())
+	s.victim.MustDenmap("lists", "remove", "deny", s.client.IPv4.String())
 	cut(false)
 
 	// The same by an editor, and then an edit that cannot be read.
-	victim.WriteFile(denyPath, "# by hand\n"+client.IPv4.String()+"\n")
+	s.victim.WriteFile(denyPath, "# by hand\n"+s.client.IPv4.String()+"\n")
 	cut(true)
-	victim.WriteFile(denyPath, "# by hand\n\n\n\n\n\n198.51.100.300\n")
+	s.victim.WriteFile(denyPath, "# by hand\n\n\n\n\n\n198.51.100.300\n")
 	daemon.WaitStderr(5*time.Second, "198.51.100.300")
 	cut(true)
-	victim.WriteFile(denyPath, "# by hand\n")
+	s.victim.WriteFile(denyPath, "# by hand\n")
 	cut(false)
 }
 
@@ -122,11 +120,9 @@ func TestImport(t *testing.T) {
 		fmt.Fprintln(&feed, netip.PrefixFrom(feedAddr(i, 0), 64))
 	}
 
-	lab := New(t, Options{})
-	victim, attacker := lab.Host("victim"), lab.Host("attacker")
-	victim.ServeHTTP(80)
+	s := newScene(t)
 	for _, network := range []string{"203.0.113.0/24", "2001:db8:1000::/36"} {
-		victim.AddRoute(uplink, netip.MustParsePrefix(network))
+		s.victim.AddRoute(uplink, netip.MustParsePrefix(network))
 	}
 	sources := []struct {
 		addr netip.Addr
@@ -139,19 +135,19 @@ func TestImport(t *testing.T) {
 		{feedAddr(77_777, 0xfe), false},
 		{feedAddr(total-count-1, 2), false},
 		{feedAddr(total-count, 2), true},
-		{attacker.IPv4, true},
-		{attacker.IPv6, true},
+		{s.attacker.IPv4, true},
+		{s.attacker.IPv6, true},
 	}
 	for _, source := range sources {
-		attacker.AddAddr(uplink, netip.PrefixFrom(source.addr, source.addr.BitLen()))
+		s.attacker.AddAddr(uplink, netip.PrefixFrom(source.addr, source.addr.BitLen()))
 	}
-	victim.Attach()
+	s.victim.Attach()
 	reaches := func(source netip.Addr) bool {
-		target := victim.IPv4
+		target := s.victim.IPv4
 		if source.Is6() {
-			target = victim.IPv6
+			target = s.victim.IPv6
 		}
-		return attacker.reachesFrom(source, target, 80, 300*time.Millisecond)
+		return s.attacker.reachesFrom(source, target, 80, 300*time.Millisecond)
 	}
 	for _, source := range sources {
 		if !reaches(source.addr) {
@@ -159,14 +155,14 @@ func TestImport(t *testing.T) {
 		}
 	}
 
-	victim.WriteFile("/run/feed.list", feed.String())
-	imported := victim.MustDenmap("lists", "import", "deny", "/run/feed.list")
+	s.victim.WriteFile("/run/feed.list", feed.String())
+	imported := s.victim.MustDenmap("lists", "import", "deny", "/run/feed.list")
 	t.Logf("%v", imported)
 	if imported.Elapsed > limit {
 		t.Errorf("import took %v, want at most %v", imported.Elapsed, limit)
 	}
 	for _, source := range sources {
-		victim.Eventually(limit, func() error {
+		s.victim.Eventually(limit, func() error {
 			if reaches(source.addr) != source.want {
 				return fmt.Errorf("%v reaches the victim = %v, want %v", source.addr, !source.want, source.want)
 			}

@@ -13,64 +13,53 @@ import (
 	"time"
 )
 
-// pins is where the kernel state is; a reboot leaves nothing of it.
-const pins = "/sys/fs/bpf/denmap"
-
 // TestReboot ends the daemon and everything in the kernel during a ban: the
 // next one puts the ban in force again, for the rest of its time, and the
 // history goes on.
 func TestReboot(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.WriteMMDB(Net4)
-	victim.Configure("geo: {databases: [" + MMDBPath + "]}\n")
-	victim.ServeHTTP(80)
-	daemon := victim.Attach()
-	banned := ban(victim, attacker)
+	s := newScene(t)
+	s.victim.WriteMMDB(Net4)
+	s.victim.Configure("geo: {databases: [" + MMDBPath + "]}\n")
+	daemon := s.victim.Attach()
+	banned := ban(s.victim, s.attacker)
 	until := banned.Denmap.Ban.Until
-	victim.Eventually(10*time.Second, func() error {
-		saved, err := os.ReadFile(victim.Path("/var/lib/denmap/bans.json"))
-		if err == nil && !strings.Contains(string(saved), attacker.IPv4.String()) {
-			err = errNotYet("saved ban")
-		}
-		return err
-	})
+	waitSavedBan(s.victim, s.attacker)
 	daemon.Kill()
-	if err := os.RemoveAll(victim.Path(pins)); err != nil {
+	if err := os.RemoveAll(s.victim.Path(pinDir)); err != nil {
 		t.Fatal(err)
 	}
-	victim.Eventually(5*time.Second, func() error { // links are freed a moment later
-		if program, err := victim.XDP(uplink); err != nil || program != 0 {
+	s.victim.Eventually(5*time.Second, func() error { // links are freed a moment later
+		if program, err := s.victim.XDP(uplink); err != nil || program != 0 {
 			return fmt.Errorf("program %d is still there, %v", program, err)
 		}
 		return nil
 	})
-	if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+	if !s.attacker.Reaches(s.victim.IPv4, 80, time.Second) {
 		t.Fatal("without a program, the attacker does not get through")
 	}
 
-	next := victim.Attach()
+	next := s.victim.Attach()
 	next.WaitStderr(5*time.Second, "restored 1 of 1 bans")
-	checkCut(t, "after the reboot", victim, attacker, client)
+	s.checkCut("after the reboot")
 	var bans struct {
 		Bans []struct {
 			Source string    `json:"source"`
 			Until  time.Time `json:"until"`
 		} `json:"bans"`
 	}
-	out := victim.MustDenmap("bans", "--json").Stdout
+	out := s.victim.MustDenmap("bans", "--json").Stdout
 	if err := json.Unmarshal([]byte(out), &bans); err != nil || len(bans.Bans) != 1 {
 		t.Fatalf("bans %v: %s", err, out)
 	}
 	if late := bans.Bans[0].Until.Sub(until); late.Abs() > 2*time.Second {
 		t.Errorf("the ban ends at %v, want %v", bans.Bans[0].Until, until)
 	}
-	scans := victim.scansOf(attacker.IPv4)
+	scans := s.victim.scansOf(s.attacker.IPv4)
 	if len(scans) != 1 || scans[0].ID != banned.Event.ID || scans[0].Action != "banned" {
 		t.Errorf("history %+v, want the scan of before", scans)
 	}
-	checkFilters(t, victim, attacker.IPv4.String())
+	checkFilters(t, s.victim, s.attacker.IPv4.String())
 }
 
 // checkFilters asks the history for one scan from Germany in every way.
@@ -93,34 +82,33 @@ func checkFilters(t *testing.T, victim *Host, source string) {
 // again as soon as it can.
 func TestHistoryTrouble(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "third"}})
-	victim, attacker, client, third := lab.Host("victim"), lab.Host("attacker"), lab.Host("client"), lab.Host("third")
-	victim.ServeHTTP(80)
-	victim.WriteFile(historyPath, strings.Repeat("garbage ", 4096))
-	daemon := victim.Attach()
+	s := newScene(t, "third")
+	third := s.Host("third")
+	s.victim.WriteFile(historyPath, strings.Repeat("garbage ", 4096))
+	daemon := s.victim.Attach()
 	daemon.WaitStderr(5*time.Second, "set aside")
-	ban(victim, attacker)
-	victim.Eventually(10*time.Second, func() error { return stored(victim, attacker) })
-	if aside, err := filepath.Glob(victim.Path(historyPath + ".corrupt-*")); err != nil || len(aside) != 1 {
+	ban(s.victim, s.attacker)
+	s.victim.Eventually(10*time.Second, func() error { return stored(s.victim, s.attacker) })
+	if aside, err := filepath.Glob(s.victim.Path(historyPath + ".corrupt-*")); err != nil || len(aside) != 1 {
 		t.Errorf("set aside %q, %v", aside, err)
 	}
 	daemon.Stop()
 
 	// A state directory on a file system of its own, with hardly any room.
-	victim.MustTool("mount", "-t", "tmpfs", "-o", "size=1m,mode=750", "tmpfs", "/var/lib/denmap")
-	daemon = victim.Attach()
-	fill := "/var/lib/denmap/fill"
-	if r := victim.Tool("dd", "if=/dev/zero", "of="+fill, "bs=4096", "status=none"); r.Code == 0 {
+	s.victim.MustTool("mount", "-t", "tmpfs", "-o", "size=1m,mode=750", "tmpfs", statePath)
+	daemon = s.victim.Attach()
+	fill := statePath + "/fill"
+	if r := s.victim.Tool("dd", "if=/dev/zero", "of="+fill, "bs=4096", "status=none"); r.Code == 0 {
 		t.Fatal("the disk does not fill up")
 	}
-	ban(victim, client)
-	checkCut(t, "with a full disk", victim, client, third)
+	ban(s.victim, s.client)
+	checkCut(s.victim, "with a full disk", s.client, third)
 	daemon.WaitStderr(20*time.Second, "no room on the disk; events wait, protection goes on")
-	if err := os.Remove(victim.Path(fill)); err != nil {
+	if err := os.Remove(s.victim.Path(fill)); err != nil {
 		t.Fatal(err)
 	}
-	ban(victim, third)
-	victim.Eventually(90*time.Second, func() error { return stored(victim, third) })
+	ban(s.victim, third)
+	s.victim.Eventually(90*time.Second, func() error { return stored(s.victim, third) })
 	if lines := strings.Count(daemon.Stderr(), "\n"); lines > 20 {
 		t.Errorf("%d lines about it:\n%s", lines, daemon.Stderr())
 	}

@@ -50,7 +50,7 @@ func TestPageSettings(t *testing.T) {
 	if got := victim.ReadFile(ConfigPath); got != main {
 		t.Errorf("the page changed the main file:\n%s", got)
 	}
-	for _, name := range []string{pageFile, "/var/lib/denmap/mail-password"} {
+	for _, name := range []string{pageFile, statePath + "/mail-password"} {
 		info, err := os.Stat(victim.Path(name))
 		if err != nil {
 			t.Fatal(err)

@@ -23,35 +23,33 @@ import (
 const shownLimit = time.Second
 
 // historyPath is where the daemon keeps its history.
-const historyPath = "/var/lib/denmap/history.db"
+const historyPath = statePath + "/history.db"
 
 // TestPage watches the page in a browser on the victim while the attacker
 // scans: what happens shows by itself, and what is clicked is in force.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	lab := New(t, Options{Hosts: []string{"victim", "attacker", "client", "second", "third"}})
-	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
-	victim.WriteMMDB(Net4)
-	victim.ServeHTTP(80)
-	victim.Configure("geo: {databases: [" + MMDBPath + "]}\n")
-	daemon := victim.Attach()
-	counter := victim.CountTCP(uplink)
+	s := newScene(t, "second", "third")
+	s.victim.WriteMMDB(Net4)
+	s.victim.Configure("geo: {databases: [" + MMDBPath + "]}\n")
+	daemon := s.victim.Attach()
+	counter := s.victim.CountTCP(uplink)
 	daemon.WaitStderr(5*time.Second, "web page: ")
-	page := newBrowser(t, victim)
+	page := newBrowser(t, s.victim)
 
-	origin := signIn(t, page, victim)
+	origin := signIn(t, page, s.victim)
 	if strings.Contains(daemon.Stderr(), "#") {
 		t.Errorf("the daemon prints a link where it may be stored:\n%s", daemon.Stderr())
 	}
 	page.until("the empty table", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
 
 	// A scan appears by itself.
-	address := attacker.IPv4.String()
+	address := s.attacker.IPv4.String()
 	row := fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')`, address)
-	took := page.shown(victim, attacker)
+	took := page.shown(s.victim, s.attacker)
 	for _, name := range []string{"second", "third"} { // others may keep the machine busy
 		if took > shownLimit {
-			took = min(took, page.shown(victim, lab.Host(name)))
+			took = min(took, page.shown(s.victim, s.Host(name)))
 		}
 	}
 	if took > shownLimit {
@@ -70,15 +68,15 @@ func TestPage(t *testing.T) {
 	page.click("Unban " + address)
 	page.until("word of the unban", `document.querySelector("#toasts").innerText.includes("unbanned")`)
 	page.until("end of the ban in the table", row+`?.dataset.state !== "banned"`)
-	victim.Eventually(listLimit, func() error {
-		if !passes(t, attacker, victim, counter) {
+	s.victim.Eventually(listLimit, func() error {
+		if !passes(t, s.attacker, s.victim, counter) {
 			return errNotYet("pass for the allowed source")
 		}
 		return nil
 	})
-	attacker.MustTool("nmap", "-n", "-Pn", "-sS", "-p", "2001-2200", victim.IPv4.String())
+	s.attacker.MustTool("nmap", "-n", "-Pn", "-sS", "-p", "2001-2200", s.victim.IPv4.String())
 	reached := 0
-	for port := range counter.From(attacker.IPv4).Ports {
+	for port := range counter.From(s.attacker.IPv4).Ports {
 		if port > 2000 && port <= 2200 {
 			reached++
 		}
@@ -86,14 +84,14 @@ func TestPage(t *testing.T) {
 	if reached != 200 {
 		t.Errorf("the allowed scanner reached %d ports, want all 200", reached)
 	}
-	if !attacker.Reaches(victim.IPv4, 80, time.Second) {
+	if !s.attacker.Reaches(s.victim.IPv4, 80, time.Second) {
 		t.Error("the allowed scanner does not reach the web server")
 	}
 
 	// Somebody else's ban, later, shows that nothing is still to come.
-	ban(victim, client)
-	page.until("row of the other scanner", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned"`, client.IPv4))
-	if bans := victim.bansOf(attacker.IPv4); bans != 1 {
+	ban(s.victim, s.client)
+	page.until("row of the other scanner", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned"`, s.client.IPv4))
+	if bans := s.victim.bansOf(s.attacker.IPv4); bans != 1 {
 		t.Errorf("%d bans of the allowed source in the log, want the one of before", bans)
 	}
 	if state := page.eval(row + "?.dataset.state"); state == "banned" {
@@ -104,7 +102,7 @@ func TestPage(t *testing.T) {
 	}
 
 	// The source's own view has the evidence, and the map where it is.
-	page.open(origin + "source?address=" + client.IPv4.String())
+	page.open(origin + "source?address=" + s.client.IPv4.String())
 	page.until("evidence", `document.querySelectorAll("#probes tr").length >= 4 && !document.querySelector("#download").hidden`)
 	if text := page.eval(`document.querySelector("#detail").innerText + document.querySelector("#where").innerText`); !strings.Contains(text, "crafted") || !strings.Contains(text, "Hannover, Germany") {
 		t.Errorf("the view of the source says %q", text)

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv/packet"
 )
 
 // TCP flags of a Probe.
@@ -46,11 +48,6 @@ func (p Probe) Packet() []byte {
 	segment = append(segment, options...)
 
 	source, target := p.Source.AsSlice(), p.Target.AsSlice()
-	sum := sumWords(0, source)
-	sum = sumWords(sum, target)
-	sum += unix.IPPROTO_TCP + uint32(len(segment))
-	binary.BigEndian.PutUint16(segment[16:], fold(sumWords(sum, segment)))
-
 	if p.Source.Is4() {
 		header := make([]byte, 20)
 		header[0] = 0x45
@@ -61,8 +58,7 @@ func (p Probe) Packet() []byte {
 		header[9] = unix.IPPROTO_TCP
 		copy(header[12:], source)
 		copy(header[16:], target)
-		binary.BigEndian.PutUint16(header[10:], fold(sumWords(0, header)))
-		return append(header, segment...)
+		return packet.Finish(append(header, segment...))
 	}
 	header := make([]byte, 40)
 	header[0] = 0x60
@@ -71,26 +67,7 @@ func (p Probe) Packet() []byte {
 	header[7] = 64
 	copy(header[8:], source)
 	copy(header[24:], target)
-	return append(header, segment...)
-}
-
-// sumWords adds b to a ones' complement sum (RFC 1071); a last odd byte
-// counts as the high half of a word.
-func sumWords(sum uint32, b []byte) uint32 {
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
-	}
-	return sum
-}
-
-func fold(sum uint32) uint16 {
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
+	return packet.Finish(append(header, segment...))
 }
 
 // SendFrame sends Ethernet frames from an interface of the host, with the
@@ -105,7 +82,7 @@ func (h *Host) SendFrame(iface string, target [6]byte, tags []uint16, packets ..
 		}
 		defer unix.Close(fd)
 		to := &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index, Halen: 6}
-		for _, packet := range packets {
+		for _, ip := range packets {
 			frame := append([]byte(nil), target[:]...)
 			frame = append(frame, link.Attrs().HardwareAddr...)
 			for _, tag := range tags {
@@ -113,10 +90,10 @@ func (h *Host) SendFrame(iface string, target [6]byte, tags []uint16, packets ..
 				frame = binary.BigEndian.AppendUint16(frame, tag)
 			}
 			kind := uint16(unix.ETH_P_IP)
-			if packet[0]>>4 == 6 {
+			if ip[0]>>4 == 6 {
 				kind = unix.ETH_P_IPV6
 			}
-			frame = append(binary.BigEndian.AppendUint16(frame, kind), packet...)
+			frame = append(binary.BigEndian.AppendUint16(frame, kind), ip...)
 			if err := unix.Sendto(fd, frame, 0, to); err != nil {
 				return err
 			}
