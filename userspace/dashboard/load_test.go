@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"denmap/testenv/measure"
 	"denmap/userspace/event"
 	"denmap/userspace/history"
 )
@@ -72,7 +72,7 @@ func manyAddr(i int) netip.Prefix {
 // list, every view shows its content within a second, reckoned by the
 // browser from the start of the navigation.
 func TestHundredThousand(t *testing.T) {
-	if raceEnabled {
+	if measure.Race {
 		t.Skip("times mean nothing under the race detector; the test runs without it")
 	}
 	db := bigHistory(t, manyScans)
@@ -121,21 +121,11 @@ func TestHundredThousand(t *testing.T) {
 	}
 }
 
-// cpu is the processor time of this process so far.
-func cpu(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // TestFiftyPages: what fifty open pages cost while a few hundred sources
 // send, beside what one costs. The readers are in this process too, so this
 // is more than the daemon's share.
 func TestFiftyPages(t *testing.T) {
-	if raceEnabled {
+	if measure.Race {
 		t.Skip("times mean nothing under the race detector; the test runs without it")
 	}
 	b := newBench(t)
@@ -167,9 +157,9 @@ func TestFiftyPages(t *testing.T) {
 			}()
 		}
 		const span = 4 * time.Second
-		before := cpu(t)
+		before := measure.ProcessorTime()
 		time.Sleep(span)
-		return (cpu(t) - before) / time.Duration(span/time.Second)
+		return (measure.ProcessorTime() - before) / time.Duration(span/time.Second)
 	}
 	idle := measure(0)
 	one := measure(1)

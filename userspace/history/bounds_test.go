@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"denmap/testenv/measure"
 	"denmap/userspace/event"
 )
 
@@ -35,7 +36,7 @@ func flood(t *testing.T, db *testDB, n int) (largest int64) {
 
 func TestMaxSize(t *testing.T) {
 	for _, maxSize := range []int64{1e6, 5e6} {
-		if raceEnabled && maxSize > 1e6 {
+		if measure.Race && maxSize > 1e6 {
 			continue // the same, only longer
 		}
 		t.Run(fmt.Sprint(maxSize), func(t *testing.T) {

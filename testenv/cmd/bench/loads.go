@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"denmap/loader"
+	"denmap/testenv/measure"
 )
 
 // measureLoads times what the loader needs to put lists in force. Reading
@@ -58,12 +57,12 @@ func measureList(family string, mixed, big []loader.ListEntry, one loader.ListEn
 		{"1M entries, nothing changed", big, 1},
 		{"emptied", nil, 1},
 	} {
-		began, cpu := time.Now(), cpuSeconds()
+		began, cpu := time.Now(), measure.ProcessorTime().Seconds()
 		written, err := r.SyncList(loader.Deny, step.entries, nil)
 		if err != nil {
 			return nil, err
 		}
-		took, cpu := time.Since(began).Seconds(), cpuSeconds()-cpu
+		took, cpu := time.Since(began).Seconds(), measure.ProcessorTime().Seconds()-cpu
 		memory, err := r.ListMemory()
 		if err != nil {
 			return nil, err
@@ -71,12 +70,4 @@ func measureList(family string, mixed, big []loader.ListEntry, one loader.ListEn
 		out = append(out, load{What: step.what + ", " + family, Seconds: took, CPU: cpu, Written: written, Memory: memory, Target: step.target})
 	}
 	return out, nil
-}
-
-// cpuSeconds is the processor time that this process has used.
-func cpuSeconds() float64 {
-	var u unix.Rusage
-	// RUSAGE_SELF with a valid pointer cannot fail.
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
