@@ -57,6 +57,18 @@ struct suspect {
 	__u64 now;	 /* boot time, ns */
 };
 
+/* Room for the packet that each CPU is at: programs do not interrupt each
+ * other. The stack would be half full, and the verifier would tell apart
+ * every combination of what it has seen stored there. Not shared between
+ * programs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct suspect);
+} suspects SEC(".maps");
+
 /* What asks a listener for a connection, whatever else it says. */
 static __always_inline int is_syn(const struct segment *s)
 {

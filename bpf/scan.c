@@ -353,24 +353,28 @@ static __always_inline enum reason look(struct xdp_md *ctx, struct cursor *c, st
 static __always_inline enum reason inspect(struct xdp_md *ctx)
 {
 	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
-	struct suspect x = {};
 	enum reason reason, unparsed;
+	__u32 zero = 0;
+	struct suspect *x = bpf_map_lookup_elem(&suspects, &zero);
 
-	unparsed = parse_network(ctx, &c, &x.p);
-	if (unparsed != PASS_ESTABLISHED && !x.p.addressed)
+	if (!x)
+		return PASS_PAUSED;
+	__builtin_memset(x, 0, sizeof(*x));
+	unparsed = parse_network(ctx, &c, &x->p);
+	if (unparsed != PASS_ESTABLISHED && !x->p.addressed)
 		return unparsed;
-	if (x.p.protocol != IPPROTO_TCP && is_essential(&c, &x.p))
+	if (x->p.protocol != IPPROTO_TCP && is_essential(&c, &x->p))
 		return PASS_ESSENTIAL;
-	x.ifindex = ctx->ingress_ifindex;
-	reason = check_address(&x);
-	if (reason != PASS_ESTABLISHED && x.banned != BANNED_DUE)
+	x->ifindex = ctx->ingress_ifindex;
+	reason = check_address(x);
+	if (reason != PASS_ESTABLISHED && x->banned != BANNED_DUE)
 		return reason;
 	if (unparsed != PASS_ESTABLISHED)
-		return x.banned ? DROP_BANNED : unparsed;
-	reason = look(ctx, &c, &x);
-	if (x.banned)
-		return reason == PASS_COUNTED ? renew(ctx, &x) : DROP_BANNED;
-	return reason == PASS_COUNTED ? judge(ctx, &x) : reason;
+		return x->banned ? DROP_BANNED : unparsed;
+	reason = look(ctx, &c, x);
+	if (x->banned)
+		return reason == PASS_COUNTED ? renew(ctx, x) : DROP_BANNED;
+	return reason == PASS_COUNTED ? judge(ctx, x) : reason;
 }
 
 SEC("xdp.frags")

@@ -408,6 +408,65 @@ const (
 	ScanSpreadSPREAD_FIRST ScanSpread = 2
 )
 
+type ScanSuspect struct {
+	_ structs.HostLayout
+	P struct {
+		_          structs.HostLayout
+		Src        [4]uint32
+		Dst        [4]uint32
+		Length     uint32
+		Offset     uint32
+		Total      uint32
+		Ipv6       uint32
+		FlowLabel  uint32
+		Id         uint16
+		Ttl        uint8
+		Df         uint8
+		Protocol   uint8
+		Fragment   uint8
+		Unfinished uint8
+		Addressed  uint8
+		MacIsOurs  uint8
+		MacIsGroup uint8
+		_          [2]byte
+	}
+	S struct {
+		_          structs.HostLayout
+		Sport      uint16
+		Dport      uint16
+		Seq        uint32
+		Ack        uint32
+		Window     uint16
+		Flags      uint8
+		Header     uint8
+		Payload    uint32
+		_          [4]byte
+		Options    uint64
+		Mss        uint16
+		Walked     uint8
+		StampIsOdd uint8
+		_          [4]byte
+	}
+	G struct {
+		_         structs.HostLayout
+		Suspicion uint32
+		Kind      uint8
+		Points    uint8
+		Tool      uint8
+		Crafted   uint8
+	}
+	Key       ScanPrefix
+	Probe     ScanProbe
+	Ifindex   uint32
+	Listening uint32
+	Banned    uint32
+	Spared    uint32
+	Alarming  uint32
+	Hints     uint32
+	_         [4]byte
+	Now       uint64
+}
+
 type ScanUnanswered struct {
 	_        structs.HostLayout
 	Probe    ScanProbe
@@ -459,6 +518,7 @@ const (
 	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
+	ScanMapSuspects       = "suspects"
 	ScanMapTableHints     = "table_hints"
 	ScanMapVisits         = "visits"
 	ScanMapWaiters        = "waiters"
@@ -580,6 +640,7 @@ type ScanMapSpecs struct {
 	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
+	Suspects      *ebpf.MapSpec `ebpf:"suspects"`
 	TableHints    *ebpf.MapSpec `ebpf:"table_hints"`
 	Visits        *ebpf.MapSpec `ebpf:"visits"`
 	Waiters       *ebpf.MapSpec `ebpf:"waiters"`
@@ -675,6 +736,7 @@ type ScanMaps struct {
 	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
+	Suspects      *ebpf.Map `ebpf:"suspects"`
 	TableHints    *ebpf.Map `ebpf:"table_hints"`
 	Visits        *ebpf.Map `ebpf:"visits"`
 	Waiters       *ebpf.Map `ebpf:"waiters"`
@@ -707,6 +769,7 @@ func (m *ScanMaps) Close() error {
 		m.Published,
 		m.Records,
 		m.Sources,
+		m.Suspects,
 		m.TableHints,
 		m.Visits,
 		m.Waiters,

@@ -138,28 +138,39 @@ static __always_inline int is_free_at(const struct unanswered *u, __u32 ms)
 	return !u->probe.print || age > STALE_MS || (u->answered && age > ANSWER_MS);
 }
 
-/* Which slot a new probe takes: that of the same port, a free one, one that
- * is due, or the next in turn.
+/* Of slots that are due or free, a bit each, the one to take. A function of
+ * its own: it branches on the bits, and the verifier would follow every
+ * combination of them through the loop that finds them.
+ */
+__noinline __u32 pick_slot(struct waiting *w, __u32 due, __u32 free)
+{
+	if (!w)
+		return 0;
+	if (due)
+		return __builtin_ctz(due);
+	if (free)
+		return __builtin_ctz(free);
+	return __sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1);
+}
+
+/* Which slot a new probe takes: that of the same port, one that is due, a
+ * free one, or the next in turn.
  */
 static __always_inline __u32 choose_slot(const struct suspect *x, struct waiting *w)
 {
-	__u32 due = WAITING_SLOTS, free = WAITING_SLOTS, ms = x->now / 1000000;
+	__u32 due = 0, free = 0, ms = x->now / 1000000;
 
 	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
 		struct unanswered *u = &w->slots[i];
 
 		if (u->probe.print == x->probe.print)
 			return i; /* a retransmission, or another try at the port */
-		if (free == WAITING_SLOTS && is_free_at(u, ms))
-			free = i;
-		if (due == WAITING_SLOTS && is_due_at(u, ms) && same_address(u->src, x->p.src))
-			due = i;
+		if (is_free_at(u, ms))
+			free |= 1U << i;
+		else if (is_due_at(u, ms) && same_address(u->src, x->p.src))
+			due |= 1U << i;
 	}
-	if (due < WAITING_SLOTS)
-		return due;
-	if (free < WAITING_SLOTS)
-		return free;
-	return __sync_fetch_and_add(&w->next, 1) & (WAITING_SLOTS - 1);
+	return pick_slot(w, due, free);
 }
 
 /* A SYN without a socket, where that is no proof of failure. PASS_COUNTED:

@@ -22,14 +22,17 @@ import (
 // is refused.
 const layoutVersion = bpf.ScanLayoutLAYOUT_VERSION
 
+// ownMap is the program's working room, which no other program sees.
+const ownMap = "suspects"
+
 // shared returns the specs of the maps that outlive a program; the rest
-// (constants, test clock) belongs to one loaded program. What a map of maps
+// (constants, test clock, working room) belongs to one loaded program. What a map of maps
 // will hold is described without type information, like the pieces it will
 // get (innerSpec): Linux 6.1 takes the two for different maps otherwise.
 func shared(spec *ebpf.CollectionSpec) map[string]*ebpf.MapSpec {
 	specs := make(map[string]*ebpf.MapSpec)
 	for name, m := range spec.Maps {
-		if strings.HasPrefix(name, ".") {
+		if strings.HasPrefix(name, ".") || name == ownMap {
 			continue
 		}
 		if m.InnerMap != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // readyLimit is how long attach may take until it says "protecting".
-const readyLimit = 90 * time.Second
+const readyLimit = 20 * time.Second
 
 // ConfigPath is denmap's configuration file, on every host its own.
 const ConfigPath = "/etc/denmap/denmap.yaml"

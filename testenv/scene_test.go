@@ -19,9 +19,8 @@ const (
 )
 
 // protectLimit is how long an interface that came back may be without a
-// program, on two processors that all other labs use at the same time: the
-// verifier alone takes half a second of one. An idle machine needs one.
-const protectLimit = 3 * time.Second
+// program.
+const protectLimit = time.Second
 
 // scene is the lab that most tests start from: the victim serves HTTP on
 // port 80, the attacker is to be banned and the client is not.
