@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"denmap/testenv"
+	"denmap/testenv/need"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
@@ -50,9 +51,7 @@ func deb(t *testing.T, version string) string {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("installing packages needs root: run make test-packages as root")
-	}
+	need.Root(t, "installing packages (make test-packages)")
 }
 
 // debian returns a bare Debian with systemd, which the first test that asks

@@ -14,6 +14,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv/need"
 )
 
 // TestForeignProgram wants an interface that somebody else's program
@@ -116,7 +118,7 @@ func TestSharedState(t *testing.T) {
 func TestTun(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		t.Skipf("no tun devices on this machine: %v", err)
+		need.Missing(t, "no tun devices on this machine: %v", err)
 	}
 	lab := New(t, Options{})
 	victim := lab.Host("victim")

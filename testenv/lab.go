@@ -19,11 +19,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"denmap/testenv/need"
 )
 
 // T is the part of testing.TB that the lab needs, so that the lab command
@@ -75,9 +76,7 @@ type Lab struct {
 // the lab cannot be built, and skips it without root.
 func New(t T, opts Options) *Lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skipf("the lab needs root to make namespaces: run make test-lab as root")
-	}
+	need.Root(t, "making namespaces (make test-lab)")
 	if len(opts.Hosts) == 0 {
 		opts.Hosts = []string{"victim", "attacker", "client"}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv/need"
 )
 
 // tool is a program that the lab's tests run.
@@ -44,40 +45,24 @@ var tools = []tool{
 	{"promtool", "prometheus", []string{"--version"}},
 }
 
-// sbinDirs are searched after PATH: a user's PATH often leaves them out.
-var sbinDirs = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
-
 // toolPath finds a program; the error names the package that has it.
-func toolPath(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range sbinDirs {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
-	}
+func toolPath(name string) (string, error) { return need.Find(packageOf(name), name) }
+
+// packageOf returns the Debian package of a tool, none for a program that is
+// no tool of the lab.
+func packageOf(name string) string {
 	for _, t := range tools {
 		if t.name == name {
-			return "", fmt.Errorf("find %q: not installed; apt-get install %s", name, t.apt)
+			return t.apt
 		}
 	}
-	return "", fmt.Errorf("find %q: not installed", name)
+	return ""
 }
 
-// mustTool returns the tool's path. A missing tool fails the test: a lab
-// without scanners proves nothing. DENMAP_LAB_ALLOW_MISSING=1 skips it.
+// mustTool returns the tool's path; see need.Program for one that is missing.
 func mustTool(t T, name string) string {
 	t.Helper()
-	path, err := toolPath(name)
-	switch {
-	case err == nil:
-	case os.Getenv("DENMAP_LAB_ALLOW_MISSING") == "1":
-		t.Skipf("%v", err)
-	default:
-		t.Fatalf("%v (DENMAP_LAB_ALLOW_MISSING=1 skips instead)", err)
-	}
-	return path
+	return need.Program(t, packageOf(name), name)
 }
 
 // PrintVersions writes the versions of the kernel and of every tool, one

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"denmap/testenv/need"
 	"denmap/userspace/event"
 	"denmap/userspace/store"
 )
@@ -106,11 +107,8 @@ func TestBansShowNft(t *testing.T) {
 }
 `
 	c.expect("bans show --format nft", outcome{stderr: noKernel, stdout: want})
-	nft, err := exec.LookPath("nft")
-	if err != nil || os.Geteuid() != 0 {
-		t.Log("not checked by nft: it is not installed, or the test does not run as root")
-		return
-	}
+	need.Root(t, "having nft check it")
+	nft := need.Program(t, "nftables", "nft")
 	enterNetns(t)
 	cmd := exec.Command(nft, "-c", "-f", "-")
 	cmd.Stdin = strings.NewReader(want)

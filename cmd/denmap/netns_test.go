@@ -3,20 +3,18 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
 
+	"denmap/testenv/need"
+
 	"golang.org/x/sys/unix"
 )
 
-// needRoot skips what only root can do: "make test-bpf" runs it.
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: BPF and network namespaces")
-	}
+	need.Root(t, "loading the program into a network namespace (make check)")
 }
 
 // enterNetns puts the test into a network namespace of its own. Its thread

@@ -7,17 +7,12 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"denmap/testenv/need"
 )
 
 // someone is a user other than root; no such account need exist.
 const someone = 64999
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("giving files away needs root")
-	}
-}
 
 // foreignDir is a directory that belongs to someone.
 func foreignDir(t *testing.T) string {
@@ -47,7 +42,7 @@ func TestTrusts(t *testing.T) {
 }
 
 func TestHandOver(t *testing.T) {
-	needRoot(t)
+	need.Root(t, "giving files away")
 	path := filepath.Join(foreignDir(t), "file")
 	f, err := os.Create(path)
 	if err != nil {
@@ -62,7 +57,7 @@ func TestHandOver(t *testing.T) {
 
 // TestHandOverKeepsLinks does not give away what somebody linked there.
 func TestHandOverKeepsLinks(t *testing.T) {
-	needRoot(t)
+	need.Root(t, "giving files away")
 	precious := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(precious, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -83,7 +78,7 @@ func TestHandOverKeepsLinks(t *testing.T) {
 }
 
 func TestMkdirAll(t *testing.T) {
-	needRoot(t)
+	need.Root(t, "giving files away")
 	defer syscall.Umask(syscall.Umask(0o022))
 	dir := foreignDir(t)
 	if err := MkdirAll(filepath.Join(dir, "a", "b"), 0o750); err != nil {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"denmap/testenv/need"
 )
 
 // insideEnv makes the test binary the confined process; its value is the
@@ -63,7 +65,7 @@ func inside(dir string) int {
 
 func TestFiles(t *testing.T) {
 	if !Available() {
-		t.Skip("this kernel has no Landlock (Linux 5.13), or it is switched off")
+		need.Missing(t, "this kernel has no Landlock (Linux 5.13), or it is switched off")
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"write", "read", "other"} {

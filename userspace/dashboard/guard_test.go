@@ -215,9 +215,6 @@ func TestBodies(t *testing.T) {
 
 // TestSlow ends a client that does not come to the point.
 func TestSlow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for a time-out")
-	}
 	t.Parallel()
 	b := newBench(t)
 	conn := mustDial(t, b)

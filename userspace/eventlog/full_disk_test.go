@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"denmap/testenv/need"
 )
 
 const fullDiskEnv = "DENMAP_TEST_FULL_DISK"
@@ -31,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("needs root or user namespaces")
+		need.Missing(t, "a small file system needs root or user namespaces")
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestFullDisk") {
 		t.Fatalf("%v\n%s", err, out)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"denmap/testenv/need"
 	"denmap/userspace/event"
 )
 
@@ -35,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("needs root or user namespaces")
+		need.Missing(t, "a small file system needs root or user namespaces")
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestFullDisk") {
 		t.Fatalf("%v\n%s", err, out)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv/need"
 )
 
 // enterNamespace moves the test into a network namespace of its own. Its
@@ -24,9 +26,7 @@ import (
 // with it. It returns the namespace, for other goroutines to join.
 func enterNamespace(t *testing.T) (namespace int) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, for a network namespace")
-	}
+	need.Root(t, "making a network namespace")
 	runtime.LockOSThread()
 	must(t, unix.Unshare(unix.CLONE_NEWNET))
 	// Only the addresses that the test gives.

@@ -12,6 +12,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv/need"
 )
 
 func TestHasTable(t *testing.T) {
@@ -36,9 +38,7 @@ func TestHasTable(t *testing.T) {
 
 // TestHasTableUnprivileged asks as a user who may not read the names.
 func TestHasTableUnprivileged(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("becoming another user needs root")
-	}
+	need.Root(t, "becoming another user")
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)

@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"denmap/testenv/need"
 )
 
 // TestRootLeavesUsableFiles edits as root in a directory of another user,
 // as commands do beside a service.
 func TestRootLeavesUsableFiles(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("giving files away needs root")
-	}
+	need.Root(t, "giving files away")
 	const someone = 64999
 	dir := t.TempDir()
 	if err := os.Chown(dir, someone, someone); err != nil {
