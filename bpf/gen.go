@@ -2,7 +2,8 @@
 
 // Package bpf holds DenMap's XDP program and the Go code generated from
 // it. The layouts of events and of pinned state are written once, in
-// scan.h; nothing here has logic. Only package loader imports it.
+// scan.h and the headers beside it; nothing here has logic. Only package
+// loader imports it.
 package bpf
 
 //go:generate sh generate.sh

@@ -5,7 +5,9 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "scan.h"
+#include "event.h"
+#include "source.h"
+#include "state.h"
 
 /* Settings of one attached program, set by the loader before the load. A
  * change of configuration is a new program in the place of the old one, so

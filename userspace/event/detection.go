@@ -11,7 +11,7 @@ import (
 type Verdict uint8
 
 // The verdicts of a Detection, in the order of enum event_type in
-// bpf/scan.h.
+// bpf/event.h.
 const (
 	VerdictAlert    Verdict = iota // the score crossed the alert threshold
 	VerdictBan                     // it crossed the ban threshold: banned

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Layouts, shared with user space: bans, and what is told of them. A change
+ * of what is pinned needs a new LAYOUT_VERSION (scan.h).
+ */
+#ifndef DENMAP_EVENT_H
+#define DENMAP_EVENT_H
+
+#include "scan.h"
+
+enum ban_grade {
+	GRADE_BLIND,
+	GRADE_PROVEN,
+	GRADE_MANUAL,
+};
+
+struct ban {
+	__u64 since;   /* boot time, ns */
+	__u64 until;   /* boot time, ns; FOREVER: no end */
+	__u64 recheck; /* jiffies: the clock is not read before this */
+	__u64 dropped; /* packets */
+	enum ban_grade grade;
+	__u32 ifindex;
+};
+
+enum event_type {
+	EVENT_ALERT,
+	EVENT_BAN,
+	EVENT_WOULD_BAN,
+};
+
+enum event_flags {
+	EVENT_PROTECTED = 1,
+	EVENT_WATCHED = 2,
+};
+
+/* A crossing of a threshold, sent through the ring buffer. */
+struct event {
+	__u64 time;  /* boot time, ns */
+	__u64 first; /* of the first counted probe */
+	__u64 until; /* end of the ban */
+	struct prefix source;
+	__be32 dst[4];
+	__u32 ifindex;
+	enum event_type type;
+	enum event_flags flags;
+	__u32 kinds;
+	__u32 score;
+	__u32 threshold;
+	__u32 distinct;
+	enum ban_grade grade;
+	__u32 protocol; /* IP protocol of the crossing packet */
+	__u32 seq;	/* of it: decoys share them */
+	__u16 ip_id;
+	__be16 sport;
+	__u8 tools[TOOL_SLOTS];
+	__be16 ports[EVENT_PORTS]; /* of the latest probes; min(distinct, EVENT_PORTS) are valid */
+	__u8 port_kinds[EVENT_PORTS]; /* enum scan_kind of the same probes */
+};
+
+_Static_assert(sizeof(struct ban) == 40, "no hidden padding");
+_Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
+
+#endif
