@@ -57,7 +57,7 @@ struct event {
 	__u8 port_kinds[EVENT_PORTS]; /* enum scan_kind of the same probes */
 };
 
-_Static_assert(sizeof(struct ban) == 40, "no hidden padding");
+_Static_assert(sizeof(struct ban) == 40, "read by other layouts: scan.h");
 _Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
 
 #endif

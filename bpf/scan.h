@@ -4,6 +4,11 @@
  * set.h and state.h have the rest. bpf2go turns the structures and enums
  * into Go, so they are written once, here. A change of anything that is kept
  * in a pinned map, in any of these files, needs a new LAYOUT_VERSION.
+ *
+ * Four structures never change, since a denmap of another layout reads them
+ * when it takes over: prefix, ban, iface and the fields that meta has. What
+ * is new of a ban goes into a table of its own. So do the names of their
+ * maps stay: bans, blind_bans, ifaces, metas.
  */
 #ifndef DENMAP_SCAN_H
 #define DENMAP_SCAN_H

@@ -71,4 +71,7 @@ struct iface {
 	__u8 name[16];
 };
 
+_Static_assert(sizeof(struct iface) == 32, "read by other layouts: scan.h");
+_Static_assert(sizeof(struct meta) >= 64, "read by other layouts: scan.h");
+
 #endif

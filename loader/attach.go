@@ -68,6 +68,16 @@ func (k *Kernel) linkPin(index int) string {
 // the daemon may call Attach as often as it wants to be sure.
 // Errors: ErrNoInterface, ErrForeignXDP.
 func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i, err := k.protect(name, o)
+	if err != nil {
+		return i, err
+	}
+	return i, k.followTakeOver()
+}
+
+func (k *Kernel) protect(name string, o AttachOptions) (Interface, error) {
 	dev, err := netlink.LinkByName(name)
 	if err != nil {
 		var missing netlink.LinkNotFoundError
@@ -85,8 +95,6 @@ func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 	if f.bridged, err = isBridged(attrs); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", name, err)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if a := k.attached[attrs.Index]; a != nil {
 		if stillThere(attrs, a) && (o.Hook == HookAuto || o.Hook == a.iface.Hook) {
 			return k.refresh(a, name, f)
@@ -162,6 +170,7 @@ func (k *Kernel) replace(a *attachment) error {
 		return fmt.Errorf("replace program: %w", err)
 	}
 	a.progs.close()
+	k.replaced = k.replaced || !a.fresh
 	a.progs, a.fresh = progs, true
 	return nil
 }
@@ -262,7 +271,7 @@ func (k *Kernel) Detach(index int) error {
 	if a == nil {
 		return nil
 	}
-	return k.detach(a)
+	return errors.Join(k.detach(a), k.followTakeOver())
 }
 
 func (k *Kernel) detach(a *attachment) error {

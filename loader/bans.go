@@ -27,16 +27,22 @@ func (s *State) Bans() ([]event.Ban, error) {
 	now := readClock()
 	var out []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
-		err := walk(s.maps[table], func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
-			if ban.Until > now.boot {
-				out = append(out, banFrom(key, *ban, now))
-			}
-		})
-		if err != nil {
+		var err error
+		if out, err = appendBans(out, s.maps[table], now); err != nil {
 			return out, fmt.Errorf("read %s: %w", table, err)
 		}
 	}
 	return out, nil
+}
+
+// appendBans appends the bans of a table that are in force.
+func appendBans(to []event.Ban, table *ebpf.Map, now clock) ([]event.Ban, error) {
+	err := walk(table, func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
+		if ban.Until > now.boot {
+			to = append(to, banFrom(key, *ban, now))
+		}
+	})
+	return to, err
 }
 
 func banFrom(key bpf.ScanPrefix, ban bpf.ScanBan, now clock) event.Ban {
@@ -88,13 +94,21 @@ func (s *State) AddBan(ban event.Ban) error {
 	if !ban.Since.IsZero() {
 		value.Since = now.bootNS(ban.Since)
 	}
-	if err := s.banTable(ban.Grade).Put(prefixKey(ban.Source), value); err != nil {
+	if err := s.enforce(prefixKey(ban.Source), value); err != nil {
 		return fmt.Errorf("ban %s: %w", ban.Source, err)
 	}
-	if ban.Grade == event.Blind {
-		return s.hintBan(prefixKey(ban.Source), bpf.ScanHintHINT_BLIND)
+	return nil
+}
+
+// enforce writes a ban into the table of its grade.
+func (s *State) enforce(key bpf.ScanPrefix, ban bpf.ScanBan) error {
+	if err := s.banTable(event.Grade(ban.Grade)).Put(key, ban); err != nil {
+		return err
 	}
-	return s.hintBan(prefixKey(ban.Source), bpf.ScanHintHINT_BAN)
+	if ban.Grade == bpf.ScanBanGradeGRADE_BLIND {
+		return s.hintBan(key, bpf.ScanHintHINT_BLIND)
+	}
+	return s.hintBan(key, bpf.ScanHintHINT_BAN)
 }
 
 // RemoveBan lifts every ban of exactly this source and forgets its score.

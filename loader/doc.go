@@ -21,7 +21,8 @@ var (
 	ErrRunning = errors.New("another denmap attach is running")
 	// ErrForeignXDP: the interface carries somebody else's XDP program.
 	ErrForeignXDP = errors.New("another XDP program is attached")
-	// ErrLayout: the pinned state was written by another layout version.
+	// ErrLayout: the pinned state was written by another layout version. It
+	// comes as a *LayoutError.
 	ErrLayout = errors.New("pinned state has another layout")
 	// ErrNoInterface: no interface of that name exists.
 	ErrNoInterface = errors.New("no such interface")

@@ -45,13 +45,17 @@ func (l Limits) size(maps map[string]*ebpf.MapSpec) {
 // Kernel is the daemon's exclusive hold on the kernel state.
 type Kernel struct {
 	*State
-	adopted bool
-	lock    *os.File
+	found    bool // state of an earlier daemon, of any layout
+	adopted  bool // of this one, and whole
+	tookOver struct{ layout, bans int }
+	lock     *os.File
 
 	mu       sync.Mutex // guards what follows
 	settings Settings
 	attached map[int]*attachment // by interface index
 	forgot   time.Time           // when visits were
+	prior    *prior              // of another layout, until its programs are replaced
+	replaced bool                // an earlier daemon's program has been
 
 	// names are those of the attached interfaces, for whoever must not wait
 	// until a program is loaded.
@@ -59,9 +63,9 @@ type Kernel struct {
 	names  map[int]string
 }
 
-// Open adopts the state pinned at o.Dir, or creates it. Nothing is attached
-// yet, and what an earlier daemon left attached goes on dropping. Errors:
-// ErrRunning, ErrLayout.
+// Open adopts the state pinned at o.Dir, takes it over from another layout,
+// or creates it. Nothing is attached yet, and what an earlier daemon left
+// attached goes on dropping. Errors: ErrRunning, *LayoutError.
 func Open(o Options) (_ *Kernel, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("lift locked-memory limit: %w", err)
@@ -78,25 +82,50 @@ func Open(o Options) (_ *Kernel, err error) {
 	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err
 	}
-	maps, adopted, err := holdMaps(o.Dir, spec)
-	if err != nil {
+	if err := k.hold(o.Dir, spec); err != nil {
 		return nil, errors.Join(err, k.lock.Close())
 	}
-	k.adopted = adopted
-	k.State = &State{dir: o.Dir, maps: maps, spec: shared(spec)}
 	if err := k.identify(); err != nil {
-		return nil, errors.Join(err, k.release())
+		return nil, errors.Join(err, k.release(true))
 	}
 	if err := k.removeStrayPieces(); err != nil {
-		return nil, errors.Join(err, k.release())
+		return nil, errors.Join(err, k.release(true))
 	}
 	if err := k.adoptLinks(); err != nil {
-		return nil, errors.Join(err, k.release())
+		return nil, errors.Join(err, k.release(true))
 	}
 	return k, nil
 }
 
-// Adopted reports whether the state of an earlier daemon was found.
+// hold gets the tables, and what there is of another layout.
+func (k *Kernel) hold(dir string, spec *ebpf.CollectionSpec) error {
+	maps, adopted, err := holdMaps(dir, spec)
+	var found *LayoutError
+	switch {
+	case errors.As(err, &found):
+		if k.prior, maps, err = takeOver(dir, spec, found); err != nil {
+			return err
+		}
+		k.tookOver.layout, k.tookOver.bans = found.Found, len(k.prior.carried)
+	case err != nil:
+		return err
+	case adopted:
+		// A take-over that was cut short.
+		if _, err := os.Lstat(filepath.Join(dir, priorDir)); err == nil {
+			if k.prior, err = openPrior(filepath.Join(dir, priorDir)); err != nil {
+				closeMaps(maps)
+				return err
+			}
+		}
+	}
+	k.found = adopted || k.prior != nil
+	k.adopted = adopted && k.prior == nil
+	k.State = &State{dir: dir, maps: maps, spec: shared(spec)}
+	return nil
+}
+
+// Adopted reports whether the state of an earlier daemon was found, with
+// all that it knew.
 func (k *Kernel) Adopted() bool { return k.adopted }
 
 // identify checks that the state belongs to this network namespace and
@@ -106,15 +135,24 @@ func (k *Kernel) identify() error {
 	if err != nil {
 		return err
 	}
+	if err := checkNetns(k.dir, meta); err != nil {
+		return err
+	}
+	k.seed = meta.Seed
+	return k.publish()
+}
+
+// checkNetns refuses to protect this network namespace with another one's
+// state.
+func checkNetns(dir string, meta bpf.ScanMeta) error {
 	netns, err := currentNetns()
 	if err != nil {
 		return err
 	}
 	if meta.Netns != netns {
-		return fmt.Errorf("open %q: it protects another network namespace (inode %d, this is %d)", k.dir, meta.Netns, netns)
+		return fmt.Errorf("open %q: it protects another network namespace (inode %d, this is %d)", dir, meta.Netns, netns)
 	}
-	k.seed = meta.Seed
-	return k.publish()
+	return nil
 }
 
 func (k *Kernel) publish() error { return publish(k.maps["metas"], k.settings) }
@@ -202,16 +240,33 @@ func (k *Kernel) Close(keep bool) error {
 		}
 		err = errors.Join(err, removePins(k.dir))
 	}
-	return errors.Join(err, k.release())
+	return errors.Join(err, k.release(keep))
 }
 
-func (k *Kernel) release() error {
+// Abandon is Close after a start that failed: what Open found stays as it
+// was, also of another layout, and nothing else does.
+func (k *Kernel) Abandon() error {
+	return k.Close(k.found)
+}
+
+// release also gives back what was taken over in vain, as long as the lock
+// is held.
+func (k *Kernel) release(keep bool) (err error) {
+	used := k.replaced
 	for _, a := range k.attached {
+		used = used || a.fresh
 		a.progs.close()
 		a.link.Close()
 	}
 	k.attached = nil
-	err := errors.Join(k.State.Close(), k.lock.Close())
+	if k.prior != nil {
+		if keep && k.prior.begun && !used {
+			err = k.giveBack()
+		}
+		k.prior.close()
+		k.prior = nil
+	}
+	err = errors.Join(err, k.State.Close(), k.lock.Close())
 	k.lock = nil
 	return err
 }

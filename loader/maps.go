@@ -18,10 +18,6 @@ import (
 	"denmap/bpf"
 )
 
-// layoutVersion is that of bpf/scan.h. Pinned state of any other version
-// is refused.
-const layoutVersion = bpf.ScanLayoutLAYOUT_VERSION
-
 // ownMap is the program's working room, which no other program sees.
 const ownMap = "suspects"
 
@@ -44,9 +40,9 @@ func shared(spec *ebpf.CollectionSpec) map[string]*ebpf.MapSpec {
 }
 
 // holdMaps opens the maps pinned below dir, whose lock the caller holds, or
-// creates them. Errors: ErrLayout.
+// creates them. Errors: *LayoutError.
 func holdMaps(dir string, spec *ebpf.CollectionSpec) (maps map[string]*ebpf.Map, adopted bool, err error) {
-	if err := removeNew(dir); err != nil {
+	if err := errors.Join(removeNew(dir), restorePrior(dir)); err != nil {
 		return nil, false, err
 	}
 	if adopted, err = hasState(dir); err != nil {
@@ -68,7 +64,29 @@ func holdMaps(dir string, spec *ebpf.CollectionSpec) (maps map[string]*ebpf.Map,
 
 // createMaps makes fresh maps and pins them below dir, where they appear
 // together or not at all. On an error the caller removes what is there.
-func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, err error) {
+func createMaps(dir string, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
+	maps, err := stageMaps(dir, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := publishMaps(dir); err != nil {
+		closeMaps(maps)
+		return nil, err
+	}
+	return maps, nil
+}
+
+// publishMaps makes what stageMaps made the state.
+func publishMaps(dir string) error {
+	if err := os.Rename(filepath.Join(dir, newDir), filepath.Join(dir, mapsDir)); err != nil {
+		return fmt.Errorf("publish pins: %w", err)
+	}
+	return nil
+}
+
+// stageMaps makes fresh maps and pins them in newDir. On an error the caller
+// removes what is there.
+func stageMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, err error) {
 	maps := make(map[string]*ebpf.Map)
 	defer func() {
 		if err != nil {
@@ -96,9 +114,6 @@ func createMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, 
 	if err := writeIdentity(maps["metas"]); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(staging, filepath.Join(dir, mapsDir)); err != nil {
-		return nil, fmt.Errorf("publish pins: %w", err)
-	}
 	return maps, nil
 }
 
@@ -117,7 +132,7 @@ func writeIdentity(metas *ebpf.Map) error {
 }
 
 // openMaps opens the pinned maps below dir and checks that they mean what
-// this program means by them. Errors: ErrNotAttached, ErrLayout.
+// this program means by them. Errors: ErrNotAttached, *LayoutError.
 func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, err error) {
 	maps := make(map[string]*ebpf.Map)
 	defer func() {
@@ -141,28 +156,31 @@ func openMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, er
 	} else if !there {
 		return nil, ErrNotAttached
 	}
+	layout, _, err := readLayout(filepath.Join(dir, mapsDir))
+	if err != nil {
+		return nil, err
+	}
+	if layout != int(layoutVersion) {
+		return nil, &LayoutError{Found: layout}
+	}
+	differs := func(format string, args ...any) error {
+		return &LayoutError{Found: layout, Detail: fmt.Sprintf(format, args...)}
+	}
 	for name, ms := range shared(spec) {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapsDir, name), nil)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: map %q is missing", ErrLayout, name)
+			return nil, differs("map %q is missing", name)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("open pinned map %q: %w", name, err)
 		}
 		maps[name] = m
 		if m.Type() != ms.Type || m.KeySize() != ms.KeySize || m.ValueSize() != ms.ValueSize {
-			return nil, fmt.Errorf("%w: map %q has other sizes", ErrLayout, name)
+			return nil, differs("map %q has other sizes", name)
 		}
 		if isArray(ms.Type) && m.MaxEntries() != ms.MaxEntries {
-			return nil, fmt.Errorf("%w: map %q has another length", ErrLayout, name)
+			return nil, differs("map %q has another length", name)
 		}
-	}
-	meta, err := readMeta(maps["metas"])
-	if err != nil {
-		return nil, err
-	}
-	if meta.Layout != uint32(layoutVersion) {
-		return nil, fmt.Errorf("%w: version %d, this denmap has %d", ErrLayout, meta.Layout, layoutVersion)
 	}
 	return maps, nil
 }

@@ -140,8 +140,10 @@ func hasState(dir string) (bool, error) {
 // The kernel keeps what is still referenced. The caller holds the lock of
 // dir.
 func removePins(dir string) error {
-	if err := os.RemoveAll(filepath.Join(dir, linksDir)); err != nil {
-		return fmt.Errorf("remove pins: %w", err)
+	for _, sub := range []string{linksDir, priorDir} {
+		if err := os.RemoveAll(filepath.Join(dir, sub)); err != nil {
+			return fmt.Errorf("remove pins: %w", err)
+		}
 	}
 	if err := removeNew(dir); err != nil {
 		return err

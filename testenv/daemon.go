@@ -92,7 +92,11 @@ func (h *Host) Attach(args ...string) *Daemon {
 // nothing. The caller ends it.
 func (h *Host) Launch(args ...string) *Daemon {
 	h.t.Helper()
-	cmd := h.DenmapCommand(h.t.Context(), args...)
+	return h.launch(h.DenmapCommand(h.t.Context(), args...))
+}
+
+func (h *Host) launch(cmd *Cmd) *Daemon {
+	h.t.Helper()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	// A Ctrl-C at the lab's terminal is not meant for the daemon.

@@ -29,6 +29,7 @@ type Host struct {
 	nl     *netlink.Handle
 	spaces []namespace
 	denmap binaryCopy
+	older  binaryCopy
 }
 
 type namespace struct {

@@ -113,7 +113,7 @@ func attach(env *environment, c *cli.Context) error {
 		Load:     watching.loadConfig,
 		Named:    len(over.names) > 0,
 		Keep:     c.Bool("keep"),
-		Open:     func(s daemon.Settings) (daemon.Kernel, error) { return openKernel(env.PinDir, s) },
+		Open:     w.kernel,
 		Network:  netstate.Reader{OnError: func(err error) { w.report(err.Error()) }},
 		Bans:     w.bans,
 		Services: w.services,
@@ -220,7 +220,7 @@ func (e *environment) explainAttach(err error) error {
 	case errors.Is(err, loader.ErrForeignXDP):
 		return withHint(err, "an interface runs one XDP program: bpftool net shows whose it is")
 	case errors.Is(err, loader.ErrLayout):
-		return withHint(err, "denmap detach removes it")
+		return withHint(err, "denmap detach ends its protection; the next attach restores saved bans")
 	case errors.Is(err, syscall.ENOSPC):
 		return withHint(err, "free some space; denmap config show tells where the log (log.path) and the state (state_dir) are")
 	}
@@ -252,6 +252,17 @@ func (w *wiring) progress() func(list string, done, total int) {
 		}
 		shown[list](done, total)
 	}
+}
+
+func (w *wiring) kernel(s daemon.Settings) (daemon.Kernel, error) {
+	k, err := openKernel(w.env.PinDir, s)
+	if err != nil {
+		return nil, err
+	}
+	if layout, bans, ok := k.TookOver(); ok {
+		w.report(fmt.Sprintf("taking over from layout %d: %d bans are kept, scores and counters start anew", layout, bans))
+	}
+	return k, nil
 }
 
 func (w *wiring) bans(stateDir string) daemon.BanFile {

@@ -84,7 +84,7 @@ func detachHere(env *environment, c *cli.Context, names []string) error {
 		env.say("nothing is attached")
 		return nil
 	case errors.Is(err, loader.ErrLayout) && len(names) == 0:
-		env.say("%v: its bans cannot be read and are not kept", err)
+		keepBans(env, c, func() ([]event.Ban, error) { return loader.StrandedBans(env.PinDir) })
 		return removeState(env, names)
 	case err != nil:
 		return err
@@ -99,10 +99,7 @@ func detachHere(env *environment, c *cli.Context, names []string) error {
 			return err
 		}
 	}
-	if err := saveBans(env, c, state); err != nil {
-		// Who detaches wants to get rid of it, whatever the disk says.
-		env.say("warning: %v: bans that are not there are lost", err)
-	}
+	keepBans(env, c, state.Bans)
 	return removeState(env, names)
 }
 
@@ -172,14 +169,22 @@ func indexesOf(env *environment, attached []loader.Interface, names []string) ([
 	return indexes, nil
 }
 
+// keepBans saves the bans that read returns. Who detaches wants to get rid
+// of it, whatever the disk says.
+func keepBans(env *environment, c *cli.Context, read func() ([]event.Ban, error)) {
+	bans, err := read()
+	if err == nil {
+		err = saveBans(env, c, bans)
+	}
+	if err != nil {
+		env.say("warning: %v: bans that are not there are lost", err)
+	}
+}
+
 // saveBans writes the kernel's bans to the state directory, before they
 // go, with the reasons that are noted there.
-func saveBans(env *environment, c *cli.Context, state *loader.State) error {
+func saveBans(env *environment, c *cli.Context, bans []event.Ban) error {
 	cfg, err := env.configAnyway(c)
-	if err != nil {
-		return err
-	}
-	bans, err := state.Bans()
 	if err != nil {
 		return err
 	}

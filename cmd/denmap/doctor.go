@@ -117,6 +117,8 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 	case errors.Is(err, loader.ErrNotAttached):
 	case errors.Is(err, fs.ErrPermission):
 		unsee("pinned state", err)
+	case isOlder(err):
+		pins.Present, pins.Older = true, err
 	case err != nil:
 		pins.Present, pins.Err = true, err
 	default:

@@ -257,7 +257,7 @@ func TestHealthFails(t *testing.T) {
 	}{
 		{fmt.Errorf("open: %w", fs.ErrPermission), false, unknown, "health needs root"},
 		{fmt.Errorf("open: %w", fs.ErrPermission), true, unknown, "open: permission denied"},
-		{fmt.Errorf("%w: version 9, this denmap has 1", loader.ErrLayout), true, unknown, "pinned state has another layout"},
+		{&loader.LayoutError{Found: 99}, true, unknown, "pinned state has layout 99, and this denmap knows layouts up to "},
 		{loader.ErrNotAttached, true, critical, "DenMap is not attached"},
 	}
 	for _, test := range tests {

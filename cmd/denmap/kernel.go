@@ -17,12 +17,9 @@ import (
 // kernel is the loader as the daemon sees it: plain values go in and out.
 type kernel struct{ *loader.Kernel }
 
-func openKernel(dir string, s daemon.Settings) (daemon.Kernel, error) {
+func openKernel(dir string, s daemon.Settings) (kernel, error) {
 	k, err := loader.Open(loader.Options{Dir: dir, Settings: loaderSettings(s), Limits: loader.Limits(s.Limits)})
-	if err != nil {
-		return nil, err
-	}
-	return kernel{k}, nil
+	return kernel{k}, err
 }
 
 func loaderSettings(s daemon.Settings) loader.Settings {

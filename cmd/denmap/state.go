@@ -21,10 +21,16 @@ func (e *environment) openState() (*loader.State, error) {
 	switch {
 	case errors.Is(err, loader.ErrNotAttached):
 		return nil, withHint(err, "%s", e.whyNotAttached())
-	case errors.Is(err, loader.ErrLayout):
-		return nil, withHint(err, "another version of denmap attached: use that one, or denmap detach and attach again")
+	case isOlder(err):
+		return nil, withHint(err, "the next attach takes it over: systemctl restart denmap")
 	}
 	return s, err
+}
+
+// isOlder reports whether an earlier denmap pinned the state.
+func isOlder(err error) bool {
+	var other *loader.LayoutError
+	return errors.As(err, &other) && !other.Newer()
 }
 
 // whyNotAttached also names the confusing reason: ip netns exec mounts a

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -90,8 +91,8 @@ func newBanKeeper(k Kernel, file BanFile, clock Clock, tell *teller) *banKeeper 
 	}
 }
 
-// restore puts the bans of the file into a kernel that has none of an
-// earlier daemon's, and then writes the file, to know that it can be. A
+// restore puts the bans of the file into a kernel that does not have all of
+// an earlier daemon's, and then writes the file, to know that it can be. A
 // disk without room is told of and tried again: a host that starts with a
 // full disk is protected all the same.
 func (b *banKeeper) restore() error {
@@ -103,6 +104,9 @@ func (b *banKeeper) restore() error {
 		b.tell.say(err.Error() + "; no bans are restored")
 	}
 	if !b.kernel.Adopted() {
+		if saved, err = b.missing(saved); err != nil {
+			return err
+		}
 		b.add(saved)
 	}
 	if err := b.read(); err != nil {
@@ -114,6 +118,20 @@ func (b *banKeeper) restore() error {
 		return nil
 	}
 	return err
+}
+
+// missing returns those of the saved bans that the kernel did not take over
+// from another layout. What it has is newer.
+func (b *banKeeper) missing(saved []event.Ban) ([]event.Ban, error) {
+	bans, err := b.kernel.Bans()
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[banKey]bool, len(bans))
+	for _, ban := range bans {
+		have[banKey{ban.Source, ban.Grade}] = true
+	}
+	return slices.DeleteFunc(saved, func(ban event.Ban) bool { return have[banKey{ban.Source, ban.Grade}] }), nil
 }
 
 // isFull reports whether an error is about a disk, not about what is to be

@@ -308,3 +308,27 @@ func TestUnrestorable(t *testing.T) {
 	w.run()
 	w.says("restored 1 of 2 bans: ban of a link-local address")
 }
+
+// TestBansOfOtherLayout starts on a kernel that could take over some bans
+// only: the file has the rest, and is not believed about those.
+func TestBansOfOtherLayout(t *testing.T) {
+	w := newWorld(t, "eth0")
+	now := w.clock.Now()
+	taken := event.Ban{Source: netip.MustParsePrefix("198.51.100.1/32"), Since: now, Until: now.Add(time.Hour), Grade: event.Proven}
+	stale, other := taken, taken
+	stale.Until = now.Add(time.Minute)
+	other.Source = netip.MustParsePrefix("198.51.100.2/32")
+	bans := []event.Ban{stale, other}
+	if err := w.opts.Bans(w.config.StateDir).Update(t.Context(), func([]event.Ban) []event.Ban { return bans }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.kernel.AddBan(taken); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	w.says("restored 1 of 1 bans")
+	ban, ok, err := w.kernel.Ban(taken.Source)
+	if err != nil || !ok || !ban.Until.Equal(taken.Until) {
+		t.Errorf("the ban that was taken over: %+v, %v, %v", ban, ok, err)
+	}
+}

@@ -69,6 +69,8 @@ func (k *fakeKernel) with(edit func()) {
 
 func (k *fakeKernel) Adopted() bool { return k.adopted }
 
+func (k *fakeKernel) Abandon() error { return k.Close(k.adopted) }
+
 func (k *fakeKernel) Attach(name string, o AttachOptions) (Interface, error) {
 	dev, ok := k.host.find(name)
 	k.mu.Lock()

@@ -104,7 +104,8 @@ type Options struct {
 // Kernel is the hold on the kernel's state. Its methods may be called from
 // several goroutines.
 type Kernel interface {
-	// Adopted reports whether an earlier daemon's state was found.
+	// Adopted reports whether an earlier daemon's state was found, with all
+	// that it knew.
 	Adopted() bool
 
 	// Attach protects an interface, or makes sure that it is still
@@ -152,6 +153,8 @@ type Kernel interface {
 
 	// Close lets go of the state; without keep nothing of it stays.
 	Close(keep bool) error
+	// Abandon leaves the state as it was found.
+	Abandon() error
 }
 
 // Settings are those of the kernel program.

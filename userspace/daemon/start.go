@@ -50,7 +50,7 @@ func start(o Options) (_ *daemon, err error) {
 		return nil, err
 	}
 	// What an earlier daemon left goes on dropping.
-	undo = append(undo, func() error { return d.kernel.Close(d.kernel.Adopted()) })
+	undo = append(undo, d.kernel.Abandon)
 	d.bans = newBanKeeper(d.kernel, o.Bans(o.Config.StateDir), o.Clock, tell)
 	if err := d.bans.restore(); err != nil {
 		return nil, err

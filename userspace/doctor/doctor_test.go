@@ -62,6 +62,7 @@ func TestHostFindings(t *testing.T) {
 		{"bpffs", func(h *Host) { h.BPFFS = NotMounted }, OK, "attach does it"},
 		{"bpffs", func(h *Host) { h.BPFFS = NoPlace }, Fail, "no place"},
 		{"pins", func(h *Host) { h.Kernel.Pins = Pins{Dir: "/p", Present: true, Err: errors.New("other layout")} }, Fail, "/p cannot be used: other layout"},
+		{"pins", func(h *Host) { h.Kernel.Pins = Pins{Dir: "/p", Present: true, Older: errors.New("layout 1")} }, Warn, "/p: layout 1"},
 		{"pins", func(h *Host) { h.Kernel.Pins = Pins{Dir: "/p", Present: true} }, Warn, "a daemon that is not running"},
 		{"pins", func(h *Host) { h.Kernel.Pins = Pins{Dir: "/p", Present: true, Daemon: true} }, OK, "running"},
 		{"selinux", func(h *Host) { h.SELinux = "enforcing" }, Warn, "policy must allow"},

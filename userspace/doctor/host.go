@@ -43,6 +43,7 @@ type Pins struct {
 	Dir     string
 	Present bool
 	Daemon  bool  // one is running
+	Older   error // what differs from this version's, which attach can take over
 	Err     error // why they cannot be used
 }
 
@@ -135,6 +136,8 @@ func (x *examiner) examinePins() {
 	switch {
 	case p.Err != nil:
 		x.add("pins", Fail, "denmap detach removes them; then attach again", "%s cannot be used: %v", p.Dir, p.Err)
+	case p.Older != nil:
+		x.add("pins", Warn, "denmap attach takes over what they hold: systemctl restart denmap", "%s: %v", p.Dir, p.Older)
 	case p.Daemon:
 		x.ok("pins", "a daemon is running")
 	case p.Present:
