@@ -31,17 +31,17 @@ func TestPageSettings(t *testing.T) {
 	origin := signIn(t, page, victim)
 
 	page.open(origin + "settings")
-	page.until("the form", `document.querySelector("#f-mail-to")`)
+	page.Until("the form", `document.querySelector("#f-mail-to")`)
 	page.fill("#f-mail-host", MailName)
 	page.fill("#f-mail-port", "70000")
-	page.until("the message beside the field", `document.querySelector("#f-mail-port-said").textContent.includes("65535")`)
+	page.Until("the message beside the field", `document.querySelector("#f-mail-port-said").textContent.includes("65535")`)
 	page.fill("#f-mail-port", "587")
 	page.fill("#f-mail-username", MailUser)
 	page.fill("#f-password", MailPassword)
 	page.fill("#f-mail-from", "denmap@example.org")
 	page.fill("#f-mail-to", "admin@example.org, second@example.org")
-	page.do(chromedp.Click(chromedp.CSS("#mail-test")))
-	page.until("word of the test mail", `document.querySelector("#mail-said").innerText.includes("accepted")`)
+	page.Do(chromedp.Click(chromedp.CSS("#mail-test")))
+	page.Until("word of the test mail", `document.querySelector("#mail-said").innerText.includes("accepted")`)
 	m := server.WaitMails(30*time.Second, 1)[0]
 	contains(t, "test mail", m.Header.Get("To"), "admin@example.org", "second@example.org")
 	contains(t, "subject", m.Subject, "victim", "test")
@@ -60,10 +60,10 @@ func TestPageSettings(t *testing.T) {
 		}
 	}
 	page.open(origin + "settings")
-	page.until("the form", `document.querySelector("#f-password")?.placeholder.startsWith("set")`)
-	page.eval(`fetch("/api/v1/settings", {headers: {"X-DenMap-Key": localStorage.getItem("denmap-key")}}).then((r) => r.text()).then((t) => { window.answer = t; }) && ""`)
-	page.until("the settings", "window.answer")
-	answer := page.eval(`window.answer + document.documentElement.outerHTML + [...document.querySelectorAll("input")].map((i) => i.value)`)
+	page.Until("the form", `document.querySelector("#f-password")?.placeholder.startsWith("set")`)
+	page.Eval(`fetch("/api/v1/settings", {headers: {"X-DenMap-Key": localStorage.getItem("denmap-key")}}).then((r) => r.text()).then((t) => { window.answer = t; }) && ""`)
+	page.Until("the settings", "window.answer")
+	answer := page.Eval(`window.answer + document.documentElement.outerHTML + [...document.querySelectorAll("input")].map((i) => i.value)`)
 	for where, text := range map[string]string{"page": answer, "page file": victim.ReadFile(pageFile), "what the daemon says": daemon.Stderr()} {
 		if strings.Contains(text, MailPassword) {
 			t.Errorf("the password can be read back in the %s", where)
@@ -71,17 +71,17 @@ func TestPageSettings(t *testing.T) {
 	}
 
 	page.fill("#f-detect-udp_ban_score", "9")
-	page.do(chromedp.Click(chromedp.CSS("#save")))
-	page.until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("reached a UDP score of 9")`)
-	page.do(chromedp.Click(chromedp.CSS("#ask-yes")))
-	page.until("word of the change", `document.querySelector("#toasts").innerText.includes("in force")`)
+	page.Do(chromedp.Click(chromedp.CSS("#save")))
+	page.Until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("reached a UDP score of 9")`)
+	page.Do(chromedp.Click(chromedp.CSS("#ask-yes")))
+	page.Until("word of the change", `document.querySelector("#toasts").innerText.includes("in force")`)
 	victim.Eventually(5*time.Second, func() error {
 		if status := victim.MustDenmap("status", "--json").Stdout; !strings.Contains(status, `"udp_ban_score": 9`) {
 			return errNotYet("UDP ban score of 9 in the kernel")
 		}
 		return nil
 	})
-	page.clean(origin)
+	page.Clean(origin)
 }
 
 // hostileText is what a comment, or a visitor, could say.
@@ -155,15 +155,15 @@ func TestPageRefusals(t *testing.T) {
 	page := newBrowser(t, victim)
 	origin := signIn(t, page, victim)
 	page.open(origin + "lists?list=allow")
-	page.until("the comment", fmt.Sprintf(`document.querySelector("#entries").innerText.includes(%q)`, hostileText))
-	if page.eval("String(window.pwned) + document.querySelectorAll('main img').length") != "undefined0" {
+	page.Until("the comment", fmt.Sprintf(`document.querySelector("#entries").innerText.includes(%q)`, hostileText))
+	if page.Eval("String(window.pwned) + document.querySelectorAll('main img').length") != "undefined0" {
 		t.Error("a comment became markup")
 	}
-	page.do(chromedp.Click(chromedp.CSS("#sign-out")))
-	page.until("the sign-in page", `document.title === "Sign in"`)
+	page.Do(chromedp.Click(chromedp.CSS("#sign-out")))
+	page.Until("the sign-in page", `document.title === "Sign in"`)
 	page.open(origin + "health")
-	page.until("the sign-in page", `document.title === "Sign in"`)
-	page.clean(origin)
+	page.Until("the sign-in page", `document.title === "Sign in"`)
+	page.Clean(origin)
 
 	if r := victim.Denmap("attach", "lo", "--config", victimConfig(victim, "dashboard: {listen: '0.0.0.0:8790'}\n")); r.Code == 0 || !strings.Contains(r.Stderr, "ssh -L 8790:127.0.0.1:8790") {
 		t.Errorf("listening everywhere: %+v", r)

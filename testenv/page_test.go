@@ -41,7 +41,7 @@ func TestPage(t *testing.T) {
 	if strings.Contains(daemon.Stderr(), "#") {
 		t.Errorf("the daemon prints a link where it may be stored:\n%s", daemon.Stderr())
 	}
-	page.until("the empty table", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
+	page.Until("the empty table", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
 
 	// A scan appears by itself.
 	address := s.attacker.IPv4.String()
@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 	if took > shownLimit {
 		t.Errorf("a ban is on the page after %v, want at most %v", took, shownLimit)
 	}
-	text := page.eval(row + ".innerText")
+	text := page.Eval(row + ".innerText")
 	for _, want := range []string{address, "Germany", "Example Net", "syn", "banned, ", "Unban"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in the row %q", want, text)
@@ -64,10 +64,10 @@ func TestPage(t *testing.T) {
 
 	// Allowed from the page and unbanned, it is spared.
 	page.click("Allow " + address)
-	page.until("word of the allow list", `document.querySelector("#toasts").innerText.includes("allow list: 1 added")`)
+	page.Until("word of the allow list", `document.querySelector("#toasts").innerText.includes("allow list: 1 added")`)
 	page.click("Unban " + address)
-	page.until("word of the unban", `document.querySelector("#toasts").innerText.includes("unbanned")`)
-	page.until("end of the ban in the table", row+`?.dataset.state !== "banned"`)
+	page.Until("word of the unban", `document.querySelector("#toasts").innerText.includes("unbanned")`)
+	page.Until("end of the ban in the table", row+`?.dataset.state !== "banned"`)
 	s.victim.Eventually(listLimit, func() error {
 		if !passes(t, s.attacker, s.victim, counter) {
 			return errNotYet("pass for the allowed source")
@@ -90,41 +90,41 @@ func TestPage(t *testing.T) {
 
 	// Somebody else's ban, later, shows that nothing is still to come.
 	ban(s.victim, s.client)
-	page.until("row of the other scanner", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned"`, s.client.IPv4))
+	page.Until("row of the other scanner", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned"`, s.client.IPv4))
 	if bans := s.victim.bansOf(s.attacker.IPv4); bans != 1 {
 		t.Errorf("%d bans of the allowed source in the log, want the one of before", bans)
 	}
-	if state := page.eval(row + "?.dataset.state"); state == "banned" {
+	if state := page.Eval(row + "?.dataset.state"); state == "banned" {
 		t.Error("the page shows the allowed source as banned")
 	}
-	if page.eval("window.sameDocument") != "true" {
+	if page.Eval("window.sameDocument") != "true" {
 		t.Error("the page was reloaded")
 	}
 
 	// The source's own view has the evidence, and the map where it is.
 	page.open(origin + "source?address=" + s.client.IPv4.String())
-	page.until("evidence", `document.querySelectorAll("#probes tr").length >= 4 && !document.querySelector("#download").hidden`)
-	if text := page.eval(`document.querySelector("#detail").innerText + document.querySelector("#where").innerText`); !strings.Contains(text, "crafted") || !strings.Contains(text, "Hannover, Germany") {
+	page.Until("evidence", `document.querySelectorAll("#probes tr").length >= 4 && !document.querySelector("#download").hidden`)
+	if text := page.Eval(`document.querySelector("#detail").innerText + document.querySelector("#where").innerText`); !strings.Contains(text, "crafted") || !strings.Contains(text, "Hannover, Germany") {
 		t.Errorf("the view of the source says %q", text)
 	}
 	page.open(origin + "map")
-	page.until("circle of the place", `document.querySelector('circle[data-place="Hannover, Germany"]')`)
-	page.clean(origin)
+	page.Until("circle of the place", `document.querySelector('circle[data-place="Hannover, Germany"]')`)
+	page.Clean(origin)
 }
 
 // shown has a host scan and returns how long after its time in the log the
 // ban was on the page.
-func (b *browser) shown(victim, scanner *Host) time.Duration {
+func (b browser) shown(victim, scanner *Host) time.Duration {
 	b.t.Helper()
-	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+	b.Do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
 		window.shownAt = 0;
 		new MutationObserver(() => {
 			if (!window.shownAt && document.querySelector('#rows [data-source="%s"]')?.dataset.state === "banned") window.shownAt = Date.now();
 		}).observe(document.querySelector("#rows"), {subtree: true, childList: true, attributes: true});
 	}`, scanner.IPv4)))
 	banned := ban(victim, scanner)
-	b.until("row of the banned source", "window.shownAt")
-	at, err := strconv.ParseInt(b.eval("window.shownAt"), 10, 64)
+	b.Until("row of the banned source", "window.shownAt")
+	at, err := strconv.ParseInt(b.Eval("window.shownAt"), 10, 64)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (b *browser) shown(victim, scanner *Host) time.Duration {
 
 // signIn follows the link that the command line prints, marks the document
 // and returns the page's address, with a slash at its end.
-func signIn(t *testing.T, page *browser, victim *Host) string {
+func signIn(t *testing.T, page browser, victim *Host) string {
 	t.Helper()
 	link := strings.TrimSpace(victim.MustDenmap("dashboard", "link").Stdout)
 	u, err := url.Parse(link)
@@ -143,11 +143,11 @@ func signIn(t *testing.T, page *browser, victim *Host) string {
 		t.Fatal(err)
 	}
 	origin := u.Scheme + "://" + u.Host + "/"
-	page.do(chromedp.Navigate(origin))
-	page.until("sign-in page", `document.title === "Sign in"`)
-	page.do(chromedp.Navigate(link))
-	page.until("live page", `document.querySelector("#link")?.dataset.state === "live"`)
-	page.do(chromedp.Evaluate[chromedp.Void]("window.sameDocument = true"))
+	page.Do(chromedp.Navigate(origin))
+	page.Until("sign-in page", `document.title === "Sign in"`)
+	page.Do(chromedp.Navigate(link))
+	page.Until("live page", `document.querySelector("#link")?.dataset.state === "live"`)
+	page.Do(chromedp.Evaluate[chromedp.Void]("window.sameDocument = true"))
 	return origin
 }
 

@@ -37,9 +37,9 @@ func clearField(selector string) chromedp.Action[chromedp.Void] {
 	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{ const f = document.querySelector(%q); f.value = ""; f.dispatchEvent(new Event("input", {bubbles: true})); }`, selector))
 }
 
-func (br *browser) toasted(text string) {
+func (br browser) toasted(text string) {
 	br.t.Helper()
-	br.until(text, fmt.Sprintf(`document.querySelector("#toasts").innerText.includes(%q)`, text))
+	br.Until(text, fmt.Sprintf(`document.querySelector("#toasts").innerText.includes(%q)`, text))
 }
 
 // TestBrowserSignIn: with a link, with a wrong one, with one that was used,
@@ -47,35 +47,35 @@ func (br *browser) toasted(text string) {
 func TestBrowserSignIn(t *testing.T) {
 	b := newBench(t)
 	br := newBrowser(t, b)
-	br.do(chromedp.Navigate(b.url + "/map"))
-	br.until("the sign-in page", `document.title === "Sign in"`)
-	br.do(fillIn("#token", "wrong"), click("button"))
-	br.until("a refusal", `document.querySelector("#said").textContent.includes("not valid")`)
+	br.Do(chromedp.Navigate(b.url + "/map"))
+	br.Until("the sign-in page", `document.title === "Sign in"`)
+	br.Do(fillIn("#token", "wrong"), click("button"))
+	br.Until("a refusal", `document.querySelector("#said").textContent.includes("not valid")`)
 	link, err := b.Link()
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Pasted, it leads to where the visitor wanted to go.
-	br.do(clearField("#token"), fillIn("#token", link), click("button"))
-	br.until("the map", `location.pathname === "/map" && document.querySelector("#link")?.dataset.state === "live"`)
+	br.Do(clearField("#token"), fillIn("#token", link), click("button"))
+	br.Until("the map", `location.pathname === "/map" && document.querySelector("#link")?.dataset.state === "live"`)
 
-	br.do(click("#sign-out"))
-	br.until("signed out", `document.title === "Sign in"`)
-	br.do(chromedp.Navigate(link))
-	br.until("a used link", `document.querySelector("#said").textContent.includes("used already")`)
-	if at := br.eval("location.href"); strings.Contains(at, "#") {
+	br.Do(click("#sign-out"))
+	br.Until("signed out", `document.title === "Sign in"`)
+	br.Do(chromedp.Navigate(link))
+	br.Until("a used link", `document.querySelector("#said").textContent.includes("used already")`)
+	if at := br.Eval("location.href"); strings.Contains(at, "#") {
 		t.Errorf("the token is still in the address bar: %s", at)
 	}
-	br.signIn(b)
-	if at := br.eval("location.pathname + location.hash"); at != "/" {
+	br.signIn()
+	if at := br.Eval("location.pathname + location.hash"); at != "/" {
 		t.Errorf("signed in at %s", at)
 	}
-	if got := br.eval("document.cookie"); got != "" {
+	if got := br.Eval("document.cookie"); got != "" {
 		t.Errorf("scripts see the cookie %q", got)
 	}
 	// A key that is gone, or not ours, leads back to the sign-in page.
-	br.do(chromedp.Evaluate[chromedp.Void](`localStorage.setItem("denmap-key", "x"); location.assign("/health")`))
-	br.until("signed out", `document.title === "Sign in"`)
+	br.Do(chromedp.Evaluate[chromedp.Void](`localStorage.setItem("denmap-key", "x"); location.assign("/health")`))
+	br.Until("signed out", `document.title === "Sign in"`)
 	br.clean()
 }
 
@@ -84,9 +84,9 @@ func TestBrowserSignIn(t *testing.T) {
 func TestBrowserScanAppears(t *testing.T) {
 	b := newBench(t)
 	br := newBrowser(t, b)
-	br.signIn(b)
-	br.until("nobody", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
-	br.do(chromedp.Evaluate[chromedp.Void](`window.sameDocument = true`))
+	br.signIn()
+	br.Until("nobody", `document.querySelector("#empty").textContent === "Nobody is probing this host."`)
+	br.Do(chromedp.Evaluate[chromedp.Void](`window.sameDocument = true`))
 	took := time.Hour
 	for i := 0; i < 3 && took > time.Second; i++ { // another may keep the machine busy
 		source := fmt.Sprintf("203.0.113.%d", 9+i)
@@ -94,20 +94,20 @@ func TestBrowserScanAppears(t *testing.T) {
 		b.kernel.set(nil, []event.Ban{{Source: prefix(source), Grade: event.Proven, Since: now, Until: now.Add(10 * time.Minute)}})
 		sent := time.Now()
 		b.Handle(scanEvent(source, event.SourceBanned, now))
-		br.until("the scan", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"][data-state="banned"]')`, source))
+		br.Until("the scan", fmt.Sprintf(`document.querySelector('#rows [data-source="%s"][data-state="banned"]')`, source))
 		took = min(took, time.Since(sent))
 		t.Logf("%s is shown after %v", source, time.Since(sent))
 	}
 	if took > time.Second {
 		t.Errorf("shown after %v, want within a second", took)
 	}
-	row := br.eval(`document.querySelector('#rows [data-source="203.0.113.9"]').innerText`)
+	row := br.Eval(`document.querySelector('#rows [data-source="203.0.113.9"]').innerText`)
 	for _, want := range []string{"United Kingdom", "🇬🇧", "Example Networks", "syn", "nmap", "banned, 10 min", "Unban", "8"} {
 		if !strings.Contains(row, want) {
 			t.Errorf("no %q in the row %q", want, row)
 		}
 	}
-	if br.eval("window.sameDocument") != "true" {
+	if br.Eval("window.sameDocument") != "true" {
 		t.Error("the page was reloaded")
 	}
 	// The daemon is gone, and comes back: the page says so.
@@ -117,8 +117,8 @@ func TestBrowserScanAppears(t *testing.T) {
 		close(s.out)
 	}
 	b.hub.mu.Unlock()
-	br.until("lost", `document.querySelector("#link").dataset.state === "connecting"`)
-	br.until("back", `document.querySelector("#link").dataset.state === "live"`)
+	br.Until("lost", `document.querySelector("#link").dataset.state === "connecting"`)
+	br.Until("back", `document.querySelector("#link").dataset.state === "live"`)
 	br.clean()
 }
 
@@ -128,51 +128,51 @@ func TestBrowserActions(t *testing.T) {
 	b := newBench(t)
 	b.kernel.set([]event.Source{{Prefix: prefix("203.0.113.9"), First: time.Now(), Last: time.Now(), Score: 3, Distinct: 3}}, nil)
 	br := newBrowser(t, b)
-	br.signIn(b)
+	br.signIn()
 	button := func(text string) string { return fmt.Sprintf(`[aria-label="%s 203.0.113.9"]`, text) }
 	banned := func() bool { _, ok := b.kernel.banned(t, "203.0.113.9"); return ok }
 
-	br.do(click(button("Ban")))
+	br.Do(click(button("Ban")))
 	br.toasted("banned 203.0.113.9 for 10m")
-	br.until("the row", `document.querySelector("#rows .state").innerText.startsWith("banned")`)
+	br.Until("the row", `document.querySelector("#rows .state").innerText.startsWith("banned")`)
 	if !banned() {
 		t.Error("not banned")
 	}
-	br.do(click("#toasts .toast button"))
+	br.Do(click("#toasts .toast button"))
 	br.toasted("undone")
 	eventually(t, "the ban to be taken back", func() bool { return !banned() })
-	br.until("the row", `!document.querySelector("#rows .state")?.innerText.startsWith("banned")`)
+	br.Until("the row", `!document.querySelector("#rows .state")?.innerText.startsWith("banned")`)
 
-	br.do(fillIn("#ban-address", "203.0.113.9"), fillIn("#ban-for", "3h"), click("#ban-form button"))
+	br.Do(fillIn("#ban-address", "203.0.113.9"), fillIn("#ban-for", "3h"), click("#ban-form button"))
 	br.toasted("for 3h")
-	br.until("unban", fmt.Sprintf(`document.querySelector('%s')`, button("Unban")))
-	br.do(click(button("Unban")))
+	br.Until("unban", fmt.Sprintf(`document.querySelector('%s')`, button("Unban")))
+	br.Do(click(button("Unban")))
 	br.toasted("unbanned 203.0.113.9")
 	eventually(t, "the ban to be lifted", func() bool { return !banned() })
 
-	br.do(fillIn("#ban-address", "203.0.113.0/24"), click("#ban-form button"))
-	br.until("the message", `document.querySelector("#ban-said").textContent.includes("expected one address")`)
-	if br.eval(`document.activeElement.id + document.activeElement.getAttribute("aria-invalid")`) != "ban-addresstrue" {
+	br.Do(fillIn("#ban-address", "203.0.113.0/24"), click("#ban-form button"))
+	br.Until("the message", `document.querySelector("#ban-said").textContent.includes("expected one address")`)
+	if br.Eval(`document.activeElement.id + document.activeElement.getAttribute("aria-invalid")`) != "ban-addresstrue" {
 		t.Error("the field is not pointed to")
 	}
-	br.do(clearField("#ban-address"), fillIn("#ban-address", "192.0.2.254"), click("#ban-form button"))
-	br.until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("it is a gateway")`)
-	br.do(click("#ask-no"))
-	br.until("no", `!document.querySelector("#ask").open`)
+	br.Do(clearField("#ban-address"), fillIn("#ban-address", "192.0.2.254"), click("#ban-form button"))
+	br.Until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("it is a gateway")`)
+	br.Do(click("#ask-no"))
+	br.Until("no", `!document.querySelector("#ask").open`)
 	if _, ok := b.kernel.banned(t, "192.0.2.254"); ok {
 		t.Error("banned without a yes")
 	}
 
 	b.kernel.set([]event.Source{{Prefix: prefix("203.0.113.9"), First: time.Now(), Last: time.Now(), Score: 3, Distinct: 3}}, nil)
-	br.until("the row", fmt.Sprintf(`document.querySelector('%s')`, button("Allow")))
-	br.do(click(button("Allow")))
+	br.Until("the row", fmt.Sprintf(`document.querySelector('%s')`, button("Allow")))
+	br.Do(click(button("Allow")))
 	br.toasted("allow list: 1 added")
 	if list, err := lists.Load(b.path("allow.list"), lists.Allow); err != nil || len(list.Entries) != 1 {
 		t.Errorf("allow list: %v", err)
 	}
-	br.do(click(button("Deny")))
+	br.Do(click(button("Deny")))
 	br.toasted("deny list: 1 added")
-	br.do(click("#toasts .toast:last-child button"))
+	br.Do(click("#toasts .toast:last-child button"))
 	br.toasted("undone: the deny list is as before")
 	if text := b.read("deny.list"); strings.Contains(text, "203.0.113.9") {
 		t.Errorf("deny list:\n%s", text)
@@ -186,43 +186,43 @@ func TestBrowserLists(t *testing.T) {
 	b := newBench(t)
 	b.write("deny.list", "198.51.100.0/24 # old\n")
 	br := newBrowser(t, b)
-	br.signIn(b)
-	br.open(b, "/lists?list=deny")
-	br.until("the entry", `document.querySelectorAll("#entries tr").length === 1`)
-	br.do(fillIn("#addresses", "203.0.113.9/24"))
-	br.until("the message", `document.querySelector("#e-addresses").textContent.includes("host bits set: expected the network 203.0.113.0/24")`)
-	if br.eval(`document.querySelector("#addresses").getAttribute("aria-invalid")`) != "true" {
+	br.signIn()
+	br.open("/lists?list=deny")
+	br.Until("the entry", `document.querySelectorAll("#entries tr").length === 1`)
+	br.Do(fillIn("#addresses", "203.0.113.9/24"))
+	br.Until("the message", `document.querySelector("#e-addresses").textContent.includes("host bits set: expected the network 203.0.113.0/24")`)
+	if br.Eval(`document.querySelector("#addresses").getAttribute("aria-invalid")`) != "true" {
 		t.Error("the field is not marked")
 	}
-	br.do(clearField("#addresses"), fillIn("#addresses", "198.51.100.7"))
-	br.until("the note", `document.querySelector("#e-addresses").textContent.includes("lies in 198.51.100.0/24")`)
-	br.do(clearField("#addresses"), fillIn("#addresses", "203.0.113.9"), fillIn("#comment", "abuse"), fillIn("#for", "soon"), click("#add-button"))
-	br.until("the message", `document.querySelector("#e-for").textContent.includes("soon")`)
-	br.do(clearField("#for"), fillIn("#for", "8h"), click("#add-button"))
+	br.Do(clearField("#addresses"), fillIn("#addresses", "198.51.100.7"))
+	br.Until("the note", `document.querySelector("#e-addresses").textContent.includes("lies in 198.51.100.0/24")`)
+	br.Do(clearField("#addresses"), fillIn("#addresses", "203.0.113.9"), fillIn("#comment", "abuse"), fillIn("#for", "soon"), click("#add-button"))
+	br.Until("the message", `document.querySelector("#e-for").textContent.includes("soon")`)
+	br.Do(clearField("#for"), fillIn("#for", "8h"), click("#add-button"))
 	br.toasted("deny list: 1 added")
-	br.until("the entries", `document.querySelectorAll("#entries tr").length === 2`)
+	br.Until("the entries", `document.querySelectorAll("#entries tr").length === 2`)
 	if text := b.read("deny.list"); !strings.Contains(text, "203.0.113.9 until=") || !strings.Contains(text, "# abuse") {
 		t.Errorf("file:\n%s", text)
 	}
-	br.do(fillIn("#addresses", "192.0.2.254"), click("#add-button"))
-	br.until("the question", `document.querySelector("#ask").open`)
-	br.do(click("#ask-no"))
-	br.do(click(`[aria-label="Remove 203.0.113.9"]`))
+	br.Do(fillIn("#addresses", "192.0.2.254"), click("#add-button"))
+	br.Until("the question", `document.querySelector("#ask").open`)
+	br.Do(click("#ask-no"))
+	br.Do(click(`[aria-label="Remove 203.0.113.9"]`))
 	br.toasted("1 removed")
-	br.until("the entries", `document.querySelectorAll("#entries tr").length === 1`)
+	br.Until("the entries", `document.querySelectorAll("#entries tr").length === 1`)
 
-	br.do(chromedp.Evaluate[chromedp.Void](`{
+	br.Do(chromedp.Evaluate[chromedp.Void](`{
 		const files = new DataTransfer();
 		files.items.add(new File(["203.0.113.1\n203.0.113.2\n10.0.0.0/8\n"], "feed.txt", {type: "text/plain"}));
 		document.querySelector("#file").files = files.files;
 		document.querySelector("#import").requestSubmit();
 	}`))
-	br.until("the import", `document.querySelector("#imported").innerText.includes("2 added") && document.querySelector("#imported").innerText.includes("skipped 1: private")`)
-	br.until("the entries", `document.querySelectorAll("#entries tr").length === 3`)
-	br.do(fillIn("#search", "198.51.100.77"))
-	br.until("the search", `document.querySelectorAll("#entries tr").length === 1`)
-	br.do(click(`[data-list="allow"]`), clearField("#search"))
-	br.until("the other list", `document.querySelector("#empty").textContent === "The allow list is empty."`)
+	br.Until("the import", `document.querySelector("#imported").innerText.includes("2 added") && document.querySelector("#imported").innerText.includes("skipped 1: private")`)
+	br.Until("the entries", `document.querySelectorAll("#entries tr").length === 3`)
+	br.Do(fillIn("#search", "198.51.100.77"))
+	br.Until("the search", `document.querySelectorAll("#entries tr").length === 1`)
+	br.Do(click(`[data-list="allow"]`), clearField("#search"))
+	br.Until("the other list", `document.querySelector("#empty").textContent === "The allow list is empty."`)
 	br.clean()
 }
 
@@ -240,33 +240,33 @@ func TestBrowserSettings(t *testing.T) {
 	})
 	b.history.impact = history.Impact{Scans: 12, Sources: 9, Examples: []history.Scan{{Scan: event.Scan{Source: prefix("203.0.113.9"), Score: 6, Last: time.Now()}}}}
 	br := newBrowser(t, b)
-	br.signIn(b)
-	br.open(b, "/settings")
-	br.until("the form", `document.querySelector("#f-mail-to")`)
-	br.do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "3"))
-	br.until("the message", `document.querySelector("#f-detect-ban_score-said").textContent.includes("at least detect.alert_score")`)
-	br.do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "5"), click("#save"))
-	br.until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("9 sources in about 12 scans")`)
-	if !strings.Contains(br.eval(`document.querySelector("#ask").innerText`), "203.0.113.9") {
+	br.signIn()
+	br.open("/settings")
+	br.Until("the form", `document.querySelector("#f-mail-to")`)
+	br.Do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "3"))
+	br.Until("the message", `document.querySelector("#f-detect-ban_score-said").textContent.includes("at least detect.alert_score")`)
+	br.Do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "5"), click("#save"))
+	br.Until("the question", `document.querySelector("#ask").open && document.querySelector("#ask").innerText.includes("9 sources in about 12 scans")`)
+	if !strings.Contains(br.Eval(`document.querySelector("#ask").innerText`), "203.0.113.9") {
 		t.Error("no example in the question")
 	}
-	br.do(click("#ask-no"))
+	br.Do(click("#ask-no"))
 	if b.read(pageFile) != "" {
 		t.Error("saved without a yes")
 	}
-	br.do(click("#save"))
-	br.until("the question", `document.querySelector("#ask").open`)
-	br.do(click("#ask-yes"))
+	br.Do(click("#save"))
+	br.Until("the question", `document.querySelector("#ask").open`)
+	br.Do(click("#ask-yes"))
 	br.toasted("saved, and in force")
 	if b.config.Detect.BanScore != 5 {
 		t.Errorf("ban score %d", b.config.Detect.BanScore)
 	}
 
-	br.until("the form again", `document.querySelector("#save").disabled`)
+	br.Until("the form again", `document.querySelector("#save").disabled`)
 	const secret = "correct horse"
-	br.do(fillIn("#f-mail-host", server.host), clearField("#f-mail-port"), fillIn("#f-mail-port", server.port), fillIn("#f-mail-username", "me"),
+	br.Do(fillIn("#f-mail-host", server.host), clearField("#f-mail-port"), fillIn("#f-mail-port", server.port), fillIn("#f-mail-username", "me"),
 		chromedp.SetValue(chromedp.CSS("#f-mail-tls"), "none"), fillIn("#f-password", secret), fillIn("#f-mail-from", "denmap@host.example"), fillIn("#f-mail-to", "admin@site.example"), click("#mail-test"))
-	br.until("accepted", `document.querySelector("#mail-said").innerText.includes("accepted")`)
+	br.Until("accepted", `document.querySelector("#mail-said").innerText.includes("accepted")`)
 	select {
 	case l := <-server.letters:
 		if l.user != "me" || l.password != secret || !strings.Contains(l.to, "admin@site.example") || !strings.Contains(l.data, "Subject:") {
@@ -275,7 +275,7 @@ func TestBrowserSettings(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("no mail arrived")
 	}
-	if page := br.eval(`document.documentElement.outerHTML + [...document.querySelectorAll("input")].map((i) => i.value)`); strings.Contains(page, secret) {
+	if page := br.Eval(`document.documentElement.outerHTML + [...document.querySelectorAll("input")].map((i) => i.value)`); strings.Contains(page, secret) {
 		t.Error("the page shows the password")
 	}
 	br.clean()
@@ -308,21 +308,21 @@ func TestBrowserHostileText(t *testing.T) {
 	b.monitor.counters = []Counter{{hostile, "pass", hostile, 1}}
 	b.write("allow.list", "203.0.113.9 # "+hostile+"\n203.0.113.9\n")
 	br := newBrowser(t, b)
-	br.signIn(b)
+	br.signIn()
 	for path, ready := range map[string]string{
 		"/": `document.querySelectorAll("#rows tr").length`, "/map": `document.querySelectorAll("#countries tr").length`,
 		"/timeline?source=" + "203.0.113.9": `document.querySelectorAll("#scans tbody tr").length`, "/source?address=203.0.113.9": `document.querySelectorAll("#probes tr").length`,
 		"/lists": `document.querySelectorAll("#entries tr").length`, "/health": `document.querySelectorAll("#tables tr").length`,
 	} {
-		br.open(b, path)
-		br.until(path, ready)
-		if text := br.eval(`document.querySelector("main").innerText`); !strings.Contains(text, "onerror=") && path != "/" {
+		br.open(path)
+		br.Until(path, ready)
+		if text := br.Eval(`document.querySelector("main").innerText`); !strings.Contains(text, "onerror=") && path != "/" {
 			t.Errorf("%s does not show the text: %s", path, text)
 		}
-		if n := br.eval(`document.querySelectorAll("main img, main script, main svg[onload]").length`); n != "0" {
+		if n := br.Eval(`document.querySelectorAll("main img, main script, main svg[onload]").length`); n != "0" {
 			t.Errorf("%s: %s elements were made of texts", path, n)
 		}
-		if br.eval("window.pwned") != "undefined" {
+		if br.Eval("window.pwned") != "undefined" {
 			t.Fatalf("%s ran a script from the network", path)
 		}
 	}
@@ -333,9 +333,9 @@ func TestBrowserHostileText(t *testing.T) {
 	if r.Header.Get("Content-Type") != "application/json" || strings.Contains(r.body, "<script>") {
 		t.Errorf("%s: %s", r.Header.Get("Content-Type"), r.body)
 	}
-	br.open(b, "/source?address="+"%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E")
-	br.until("the refusal", `document.querySelector("#said").textContent.includes("<img")`)
-	if br.eval("window.pwned") != "undefined" {
+	br.open("/source?address=" + "%3Cimg%20src%3Dx%20onerror%3Dwindow.pwned%3D1%3E")
+	br.Until("the refusal", `document.querySelector("#said").textContent.includes("<img")`)
+	if br.Eval("window.pwned") != "undefined" {
 		t.Error("the address line ran a script")
 	}
 	br.clean()
@@ -346,7 +346,7 @@ func TestBrowserHostileText(t *testing.T) {
 func TestBrowserForeign(t *testing.T) {
 	b := newBench(t)
 	br := newBrowser(t, b)
-	br.signIn(b)
+	br.signIn()
 	attack := fmt.Sprintf(`
 		const tries = [];
 		const send = (path, options) => tries.push(fetch(%q + path, {credentials: "include", ...options}).then(async (r) => r.type + r.status, () => "failed"));
@@ -366,11 +366,11 @@ func TestBrowserForeign(t *testing.T) {
 		_, _ = fmt.Fprintf(w, "<!doctype html><body><script>%s</script>", attack)
 	}))
 	defer site.Close()
-	br.do(chromedp.Navigate(site.URL))
-	br.until("the attack", `window.results`)
+	br.Do(chromedp.Navigate(site.URL))
+	br.Until("the attack", `window.results`)
 	// What a foreign page gets to see is nothing, or an answer without
 	// content that the browser keeps from it.
-	for _, result := range strings.Split(br.eval("window.results"), ",") {
+	for _, result := range strings.Split(br.Eval("window.results"), ",") {
 		if result != "failed" && result != "opaque0" {
 			t.Errorf("a foreign page saw %s", result)
 		}
@@ -378,9 +378,9 @@ func TestBrowserForeign(t *testing.T) {
 	if bans, _ := b.kernel.Bans(); len(bans) > 0 {
 		t.Errorf("a foreign page banned %v", bans)
 	}
-	br.do(chromedp.Navigate(strings.Replace(b.url, "127.0.0.1", "rebind.localhost", 1) + "/"))
-	br.until("the refusal", `document.body.innerText.includes("no such host here")`)
-	br.open(b, "/")
+	br.Do(chromedp.Navigate(strings.Replace(b.url, "127.0.0.1", "rebind.localhost", 1) + "/"))
+	br.Until("the refusal", `document.body.innerText.includes("no such host here")`)
+	br.open("/")
 }
 
 // TestBrowserKeyboard: everything without a mouse, and what is heard.
@@ -388,57 +388,57 @@ func TestBrowserKeyboard(t *testing.T) {
 	b := newBench(t)
 	b.demo(10)
 	br := newBrowser(t, b)
-	br.signIn(b)
-	br.until("rows", `document.querySelectorAll("#rows tr").length > 5`)
-	br.do(chromedp.KeyEvent(kb.Tab))
-	if got := br.eval("document.activeElement.className"); got != "skip" {
+	br.signIn()
+	br.Until("rows", `document.querySelectorAll("#rows tr").length > 5`)
+	br.Do(chromedp.KeyEvent(kb.Tab))
+	if got := br.Eval("document.activeElement.className"); got != "skip" {
 		t.Errorf("the first stop is %q, want the skip link", got)
 	}
-	br.do(chromedp.KeyEvent(kb.Enter))
-	if got := br.eval("document.activeElement.id"); got != "main" {
+	br.Do(chromedp.KeyEvent(kb.Enter))
+	if got := br.Eval("document.activeElement.id"); got != "main" {
 		t.Errorf("the skip link leads to %q", got)
 	}
-	br.do(chromedp.Focus(chromedp.CSS(`[data-column="source"] button`)), chromedp.KeyEvent(kb.Enter))
-	br.until("sorted", `document.querySelector('[data-column="source"]').getAttribute("aria-sort") === "ascending"`)
+	br.Do(chromedp.Focus(chromedp.CSS(`[data-column="source"] button`)), chromedp.KeyEvent(kb.Enter))
+	br.Until("sorted", `document.querySelector('[data-column="source"]').getAttribute("aria-sort") === "ascending"`)
 	// The rows follow the head by a frame.
-	br.until("the order", `(() => {
+	br.Until("the order", `(() => {
 		const order = [...document.querySelectorAll("#rows tr")].map((r) => r.dataset.source);
 		return order[0].startsWith("192.0.2.") && order.some((s) => s.startsWith("198.51.100.")) && order.at(-1).startsWith("2001:db8:");
 	})()`)
 	// A focused row stays under the focus while values change.
 	// By script: a row may be drawn anew between finding and focusing it.
-	br.eval(`document.querySelector("#rows tr:nth-child(2) button").focus() ?? "done"`)
-	focused := br.eval(`document.activeElement.getAttribute("aria-label")`)
+	br.Eval(`document.querySelector("#rows tr:nth-child(2) button").focus() ?? "done"`)
+	focused := br.Eval(`document.activeElement.getAttribute("aria-label")`)
 	now := b.clock.now()
 	b.Handle(scanEvent("192.0.2.1", event.ScanDetected, now))
-	br.until("the new row", `document.querySelector('[data-source="192.0.2.1"]')`)
-	if got := br.eval(`document.activeElement.getAttribute("aria-label")`); got != focused {
+	br.Until("the new row", `document.querySelector('[data-source="192.0.2.1"]')`)
+	if got := br.Eval(`document.activeElement.getAttribute("aria-label")`); got != focused {
 		t.Errorf("the focus went from %s to %s", focused, got)
 	}
 
-	br.open(b, "/timeline")
-	br.until("the chart", `document.querySelector("#chart svg")`)
-	br.do(chromedp.Focus(chromedp.CSS("#chart")), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
-	br.until("the value", `/probes, .*alerts, .*bans, .*drops/.test(document.querySelector("#value").textContent)`)
-	br.until("the tip", `!document.querySelector("#tip").hidden`)
-	br.do(click("details.values summary"))
-	br.until("the table", `document.querySelectorAll("#values tbody tr").length === 96`)
-	br.do(click(`[data-span="week"]`))
-	br.until("the week", `location.search.includes("span=week") && document.querySelector('[data-span="week"]').getAttribute("aria-pressed") === "true"`)
+	br.open("/timeline")
+	br.Until("the chart", `document.querySelector("#chart svg")`)
+	br.Do(chromedp.Focus(chromedp.CSS("#chart")), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
+	br.Until("the value", `/probes, .*alerts, .*bans, .*drops/.test(document.querySelector("#value").textContent)`)
+	br.Until("the tip", `!document.querySelector("#tip").hidden`)
+	br.Do(click("details.values summary"))
+	br.Until("the table", `document.querySelectorAll("#values tbody tr").length === 96`)
+	br.Do(click(`[data-span="week"]`))
+	br.Until("the week", `location.search.includes("span=week") && document.querySelector('[data-span="week"]').getAttribute("aria-pressed") === "true"`)
 
 	// Every control has a name, and every table head a scope.
 	for _, path := range []string{"/", "/map", "/timeline", "/lists", "/settings", "/health", "/source?address=203.0.113.27"} {
-		br.open(b, path)
-		br.until("ready", `document.readyState === "complete"`)
-		unnamed := br.eval(`[...document.querySelectorAll("button, input, select, textarea, a[href]")].filter((e) => !e.closest("[hidden], dialog") &&
+		br.open(path)
+		br.Until("ready", `document.readyState === "complete"`)
+		unnamed := br.Eval(`[...document.querySelectorAll("button, input, select, textarea, a[href]")].filter((e) => !e.closest("[hidden], dialog") &&
 			!(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length || e.title)).map((e) => e.outerHTML)`)
 		if unnamed != "" {
 			t.Errorf("%s: without a name: %s", path, unnamed)
 		}
-		if n := br.eval(`document.querySelectorAll("th:not([scope])").length + document.querySelectorAll("table:not(:has(caption))").length`); n != "0" {
+		if n := br.Eval(`document.querySelectorAll("th:not([scope])").length + document.querySelectorAll("table:not(:has(caption))").length`); n != "0" {
 			t.Errorf("%s: %s tables or heads that say nothing", path, n)
 		}
-		if n := br.eval(`document.querySelectorAll("h1").length + "," + document.querySelectorAll("main").length + "," + document.querySelectorAll("nav").length + "," + document.querySelectorAll('[aria-current="page"]').length`); n != "1,1,1,1" && !strings.HasPrefix(path, "/source") {
+		if n := br.Eval(`document.querySelectorAll("h1").length + "," + document.querySelectorAll("main").length + "," + document.querySelectorAll("nav").length + "," + document.querySelectorAll('[aria-current="page"]').length`); n != "1,1,1,1" && !strings.HasPrefix(path, "/source") {
 			t.Errorf("%s: landmarks %s", path, n)
 		}
 	}
@@ -449,24 +449,24 @@ func TestBrowserKeyboard(t *testing.T) {
 func TestBrowserTheme(t *testing.T) {
 	b := newBench(t)
 	br := newBrowser(t, b)
-	br.signIn(b)
-	color := func() string { return br.eval("getComputedStyle(document.body).backgroundColor") }
-	br.shape(1200, 800, "light")
+	br.signIn()
+	color := func() string { return br.Eval("getComputedStyle(document.body).backgroundColor") }
+	br.Shape(1200, 800, "light")
 	light := color()
-	br.shape(1200, 800, "dark")
+	br.Shape(1200, 800, "dark")
 	dark := color()
 	if light == dark {
 		t.Fatalf("the system's choice makes no difference: %s", light)
 	}
-	br.do(click("#theme"), click("#theme")) // dark, then light
+	br.Do(click("#theme"), click("#theme")) // dark, then light
 	if got := color(); got != light {
 		t.Errorf("chosen light is %s, want %s", got, light)
 	}
-	br.open(b, "/health")
+	br.open("/health")
 	if got := color(); got != light {
 		t.Errorf("the choice is forgotten: %s", got)
 	}
-	br.do(click("#theme"))
+	br.Do(click("#theme"))
 	if got := color(); got != dark {
 		t.Errorf("the system's choice is %s again, want %s", got, dark)
 	}
@@ -486,19 +486,19 @@ func TestMapPlaces(t *testing.T) {
 		{Latitude: -90, ISO: "AQ", City: "Pole", Scans: 1, Sources: 1},
 	}
 	br := newBrowser(t, b)
-	br.signIn(b)
-	br.open(b, "/map")
-	br.until("circles", `document.querySelectorAll("circle").length === 5`)
-	got := br.eval(`[...document.querySelectorAll("circle")].map((c) => c.dataset.place + " " + Math.round(c.cx.baseVal.value) + " " + Math.round(c.cy.baseVal.value)).sort().join("; ")`)
+	br.signIn()
+	br.open("/map")
+	br.Until("circles", `document.querySelectorAll("circle").length === 5`)
+	got := br.Eval(`[...document.querySelectorAll("circle")].map((c) => c.dataset.place + " " + Math.round(c.cx.baseVal.value) + " " + Math.round(c.cy.baseVal.value)).sort().join("; ")`)
 	const want = "London, United Kingdom 999 126; Mexico City, Mexico 464 339; Nowhere 1749 81; Sydney, Australia 1771 729; United Kingdom, elsewhere "
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("circles %q, want %q", got, want)
 	}
 	// The rest of a country is told without sources, which are not known.
-	br.eval(`document.querySelector('circle[data-place="United Kingdom, elsewhere"]').dispatchEvent(new MouseEvent("mouseenter")) && ""`)
-	br.until("the tip", `document.querySelector("#tip").innerText.includes("elsewhere") && document.querySelector("#tip").innerText.trim().endsWith("3 scans")`)
-	br.eval(`[...document.querySelectorAll("#places tr")].find((r) => r.innerText.includes("Sydney")).dispatchEvent(new MouseEvent("mouseenter")) && ""`)
-	br.until("the place's circle", `document.querySelector("circle.on")?.dataset.place === "Sydney, Australia"`)
+	br.Eval(`document.querySelector('circle[data-place="United Kingdom, elsewhere"]').dispatchEvent(new MouseEvent("mouseenter")) && ""`)
+	br.Until("the tip", `document.querySelector("#tip").innerText.includes("elsewhere") && document.querySelector("#tip").innerText.trim().endsWith("3 scans")`)
+	br.Eval(`[...document.querySelectorAll("#places tr")].find((r) => r.innerText.includes("Sydney")).dispatchEvent(new MouseEvent("mouseenter")) && ""`)
+	br.Until("the place's circle", `document.querySelector("circle.on")?.dataset.place === "Sydney, Australia"`)
 	br.clean()
 }
 
@@ -507,17 +507,17 @@ func TestBrowserCapture(t *testing.T) {
 	b := newBench(t)
 	b.demo(10)
 	br := newBrowser(t, b)
-	br.signIn(b)
+	br.signIn()
 	dir := t.TempDir()
-	if _, err := chromedp.CallBrowser(br.ctx, browserdomain.SetDownloadBehavior, browserdomain.SetDownloadBehaviorParams{
+	if _, err := chromedp.CallBrowser(br.Context(), browserdomain.SetDownloadBehavior, browserdomain.SetDownloadBehaviorParams{
 		Behavior: "allow", DownloadPath: dir,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	source := demoAddr(4).Addr().String()
-	br.open(b, "/source?address="+source)
-	br.until("the button", `!document.querySelector("#download").hidden`)
-	br.do(click("#download"))
+	br.open("/source?address=" + source)
+	br.Until("the button", `!document.querySelector("#download").hidden`)
+	br.Do(click("#download"))
 	eventually(t, "the file", func() bool {
 		data, err := os.ReadFile(filepath.Join(dir, "denmap-"+source+".pcap"))
 		return err == nil && string(data) == "\xd4\xc3\xb2\xa1pcap"

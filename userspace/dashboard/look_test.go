@@ -29,33 +29,33 @@ var shapes = []shape{
 // to do then.
 type scene struct {
 	name, path, ready string
-	then              func(*browser)
+	then              func(browser)
 }
 
 func scenes() []scene {
 	return []scene{
 		{"now", "/", `document.querySelectorAll("#rows tr").length > 20 && document.querySelector("#t-packets").textContent !== "0/s"`, nil},
-		{"map", "/map", `document.querySelectorAll("circle").length > 10 && document.querySelectorAll("#places tr").length > 10`, func(br *browser) {
-			br.eval(`document.querySelector('circle[data-place="Ashburn, United States"]').dispatchEvent(new MouseEvent("mouseenter")) && ""`)
-			br.until("the tip", `document.querySelector("#tip").innerText.includes("980 scans by 402 sources, 488 banned")`)
+		{"map", "/map", `document.querySelectorAll("circle").length > 10 && document.querySelectorAll("#places tr").length > 10`, func(br browser) {
+			br.Eval(`document.querySelector('circle[data-place="Ashburn, United States"]').dispatchEvent(new MouseEvent("mouseenter")) && ""`)
+			br.Until("the tip", `document.querySelector("#tip").innerText.includes("980 scans by 402 sources, 488 banned")`)
 		}},
-		{"timeline", "/timeline", `document.querySelectorAll("#scans tbody tr").length > 20 && document.querySelector("#chart svg")`, func(br *browser) {
-			br.eval(`document.querySelector("#chart").dispatchEvent(new MouseEvent("mousemove", {clientX: innerWidth * .44})) && ""`)
-			br.until("the tip", `/Probes/.test(document.querySelector("#tip").innerText)`)
+		{"timeline", "/timeline", `document.querySelectorAll("#scans tbody tr").length > 20 && document.querySelector("#chart svg")`, func(br browser) {
+			br.Eval(`document.querySelector("#chart").dispatchEvent(new MouseEvent("mousemove", {clientX: innerWidth * .44})) && ""`)
+			br.Until("the tip", `/Probes/.test(document.querySelector("#tip").innerText)`)
 		}},
 		{"source", "/source?address=" + demoAddr(4).Addr().String(), `!document.querySelector("#detail").hidden`, nil},
 		{"lists", "/lists", `document.querySelectorAll("#entries tr").length === 3`, nil},
-		{"bad-input", "/lists", `document.querySelectorAll("#entries tr").length === 3`, func(br *browser) {
-			br.do(fillIn("#addresses", "203.0.113.9/24"))
-			br.until("the message", `document.querySelector("#e-addresses").textContent.includes("host bits set")`)
+		{"bad-input", "/lists", `document.querySelectorAll("#entries tr").length === 3`, func(br browser) {
+			br.Do(fillIn("#addresses", "203.0.113.9/24"))
+			br.Until("the message", `document.querySelector("#e-addresses").textContent.includes("host bits set")`)
 		}},
 		{"settings", "/settings", `document.querySelector("#f-mail-to")`, nil},
-		{"question", "/settings", `document.querySelector("#f-mail-to")`, func(br *browser) {
-			br.do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "5"), click("#save"))
-			br.until("the question", `document.querySelector("#ask").open`)
+		{"question", "/settings", `document.querySelector("#f-mail-to")`, func(br browser) {
+			br.Do(clearField("#f-detect-ban_score"), fillIn("#f-detect-ban_score", "5"), click("#save"))
+			br.Until("the question", `document.querySelector("#ask").open`)
 		}},
-		{"toast", "/", `document.querySelectorAll("#rows tr").length > 20`, func(br *browser) {
-			br.do(fillIn("#ban-address", "203.0.113.250"), fillIn("#ban-for", "3h"), click("#ban-form button"))
+		{"toast", "/", `document.querySelectorAll("#rows tr").length > 20`, func(br browser) {
+			br.Do(fillIn("#ban-address", "203.0.113.250"), fillIn("#ban-for", "3h"), click("#ban-form button"))
 			br.toasted("banned 203.0.113.250")
 		}},
 		{"health", "/health", `document.querySelectorAll("#tables tr").length > 3`, nil},
@@ -84,11 +84,11 @@ func TestLooks(t *testing.T) {
 	b.write("allow.list", "# ours\n198.51.100.7 # monitoring\n203.0.113.0/28 until=2030-01-01T00:00:00Z watch # the office\n2001:db8:aaaa::/48 # VPN\n")
 	b.write("deny.list", "192.0.2.128/25 # never again\n198.51.100.200 # abuse 1234\n198.51.100.200\n")
 	br := newBrowser(t, b)
-	br.signIn(b)
+	br.signIn()
 	for _, s := range shapes {
-		br.shape(s.width, s.height, s.theme)
+		br.Shape(s.width, s.height, s.theme)
 		for _, scene := range scenes() {
-			br.look(b, s, scene)
+			br.look(s, scene)
 		}
 	}
 	br.clean()
@@ -98,47 +98,47 @@ func TestEmptyLooks(t *testing.T) {
 	b := newBench(t, func(b *bench, _ *Options) { b.config.Mode = config.Monitor })
 	br := newBrowser(t, b)
 	for _, s := range shapes {
-		br.shape(s.width, s.height, s.theme)
-		br.do(chromedp.Navigate(b.url + "/"))
-		br.until("the sign-in page", `document.title === "Sign in"`)
+		br.Shape(s.width, s.height, s.theme)
+		br.Do(chromedp.Navigate(b.url + "/"))
+		br.Until("the sign-in page", `document.title === "Sign in"`)
 		br.judge("sign-in", s)
 	}
-	br.signIn(b)
+	br.signIn()
 	for _, s := range shapes {
-		br.shape(s.width, s.height, s.theme)
+		br.Shape(s.width, s.height, s.theme)
 		for _, scene := range emptyScenes() {
-			br.look(b, s, scene)
+			br.look(s, scene)
 		}
 	}
 	br.clean()
 }
 
 // look opens a scene and judges it.
-func (br *browser) look(b *bench, s shape, scene scene) {
+func (br browser) look(s shape, scene scene) {
 	br.t.Helper()
-	br.open(b, scene.path)
-	br.until(scene.name, scene.ready)
+	br.open(scene.path)
+	br.Until(scene.name, scene.ready)
 	if scene.then != nil {
 		scene.then(br)
 	}
 	br.judge(scene.name, s)
 	// Changes that were not saved would be asked about.
-	br.eval(`document.querySelector("#form")?.reset() ?? ""`)
-	br.until("no changes", `document.querySelector("#save")?.disabled ?? true`)
+	br.Eval(`document.querySelector("#form")?.reset() ?? ""`)
+	br.Until("no changes", `document.querySelector("#save")?.disabled ?? true`)
 }
 
 // judge measures what is shown.
-func (br *browser) judge(name string, s shape) {
+func (br browser) judge(name string, s shape) {
 	br.t.Helper()
 	name += "-" + s.name
-	if wide := br.eval("document.documentElement.scrollWidth - innerWidth"); !strings.HasPrefix(wide, "-") && wide != "0" {
+	if wide := br.Eval("document.documentElement.scrollWidth - innerWidth"); !strings.HasPrefix(wide, "-") && wide != "0" {
 		br.t.Errorf("%s is %s pixels too wide", name, wide)
 	}
 	// On a phone, what proves a scan scrolls in its frame.
-	if wide := br.eval(`[...document.querySelectorAll(".tablewrap")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 40))`); wide != "" && (s.width > 1000 || !strings.Contains(name, "source")) {
+	if wide := br.Eval(`[...document.querySelectorAll(".tablewrap")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 40))`); wide != "" && (s.width > 1000 || !strings.Contains(name, "source")) {
 		br.t.Errorf("%s: a table does not fit: %s", name, wide)
 	}
-	if pale := br.eval(paleText); pale != "" {
+	if pale := br.Eval(paleText); pale != "" {
 		br.t.Errorf("%s: too little contrast: %s", name, pale)
 	}
 	dir := os.Getenv("DENMAP_SCREENSHOTS")
@@ -146,7 +146,7 @@ func (br *browser) judge(name string, s shape) {
 		return
 	}
 	time.Sleep(350 * time.Millisecond) // bars that grow are not what people look at
-	picture, err := chromedp.Run(br.ctx, chromedp.CaptureScreenshot())
+	picture, err := chromedp.Run(br.Context(), chromedp.CaptureScreenshot())
 	if err != nil {
 		br.t.Fatal(err)
 	}
