@@ -4,6 +4,14 @@
 
 #include "address.h"
 
+/* An element of an array of arrays. */
+static __always_inline void *element(void *chunks, __u32 chunk, __u32 index)
+{
+	void *piece = bpf_map_lookup_elem(chunks, &chunk);
+
+	return piece ? bpf_map_lookup_elem(piece, &index) : NULL;
+}
+
 /* Whether a set holds an IPv4 address: a root for each /16, behind it a
  * block with two bits for each /24, behind that a leaf with a bit for each
  * address. A random source of a host with a million entries costs two or
@@ -11,18 +19,13 @@
  */
 static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 {
-	__u32 a = bpf_ntohl(addr), index = set, word = a >> 13 & 7, before = a >> 7 & 62;
+	__u32 a = bpf_ntohl(addr), word = a >> 13 & 7, before = a >> 7 & 62;
 	struct block *block;
 	__u64 spread, some;
 	struct leaf *leaf;
 	struct row *row;
-	void *piece;
 
-	piece = bpf_map_lookup_elem(&list_roots, &index);
-	if (!piece)
-		return 0;
-	index = (a >> 16) / ROOT_ROW;
-	row = bpf_map_lookup_elem(piece, &index);
+	row = element(&list_roots, set, (a >> 16) / ROOT_ROW);
 	if (!row)
 		return 0;
 	/* Once: it may change meanwhile. */
@@ -30,12 +33,7 @@ static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 	if (a < SPREAD_FIRST)
 		return a;
 	a -= SPREAD_FIRST;
-	index = list * BLOCK_CHUNKS + a / BLOCK_CHUNK;
-	piece = bpf_map_lookup_elem(&list_blocks, &index);
-	if (!piece)
-		return 0;
-	index = a % BLOCK_CHUNK;
-	block = bpf_map_lookup_elem(piece, &index);
+	block = element(&list_blocks, list * BLOCK_CHUNKS + a / BLOCK_CHUNK, a % BLOCK_CHUNK);
 	if (!block)
 		return 0;
 	spread = block->spread[word];
@@ -43,12 +41,7 @@ static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 		return spread >> before & 3;
 	some = spread >> 1 & 0x5555555555555555ULL & ((1ULL << before) - 1);
 	a = block->leaf + block->rank[word] + __builtin_popcountll(some);
-	index = list * LEAF_CHUNKS + a / LEAF_CHUNK;
-	piece = bpf_map_lookup_elem(&list_leaves, &index);
-	if (!piece)
-		return 0;
-	index = a % LEAF_CHUNK;
-	leaf = bpf_map_lookup_elem(piece, &index);
+	leaf = element(&list_leaves, list * LEAF_CHUNKS + a / LEAF_CHUNK, a % LEAF_CHUNK);
 	a = bpf_ntohl(addr);
 	return leaf && leaf->bits[a >> 6 & 3] >> (a & 63) & 1;
 }
