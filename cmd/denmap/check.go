@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-
-	"denmap/userspace/lists"
 )
 
 func checkCommand(env *environment) *cli.Command {
@@ -20,13 +18,9 @@ func checkCommand(env *environment) *cli.Command {
 		Description: "Looks in the order of the kernel program: paused, allow list, deny list, ban, protected, score.",
 		Flags:       []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			arg, err := oneArgument(c, "one address")
+			addr, err := oneAddress(c)
 			if err != nil {
 				return err
-			}
-			addr, err := lists.ParseAddr(arg)
-			if err != nil {
-				return badValue(err)
 			}
 			cfg, state, err := env.open(c, env.configAnyway)
 			if err != nil {

@@ -25,10 +25,7 @@ func configShowCommand(env *environment) *cli.Command {
 		Usage: "print the configuration in force, defaults included, secrets left out",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := withoutArguments(c, env.loadConfig)
 			if err != nil {
 				return err
 			}

@@ -20,10 +20,7 @@ func confirmCommand(env *environment) *cli.Command {
 			controlFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			cfg, err := env.configAnyway(c)
+			cfg, err := withoutArguments(c, env.configAnyway)
 			if err != nil {
 				return err
 			}

@@ -31,10 +31,7 @@ func mailTestCommand(env *environment) *cli.Command {
 			"says what is wrong where that fails. Exit code 1 if anything was refused.",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			cfg, err := env.loadConfig(c)
+			cfg, err := withoutArguments(c, env.loadConfig)
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"denmap/userspace/config"
 	"denmap/userspace/lists"
 	"denmap/userspace/units"
 )
@@ -27,6 +28,28 @@ func oneArgument(c *cli.Context, what string) (string, error) {
 		return "", withHint(usagef("%s: expected %s, got %s", words(c), what, plural(c.NArg(), "argument", "arguments")), "usage: %s", usageLine(c))
 	}
 	return c.Args().First(), nil
+}
+
+// oneAddress returns the only argument, an IP address.
+func oneAddress(c *cli.Context) (netip.Addr, error) {
+	arg, err := oneArgument(c, "one address")
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	addr, err := lists.ParseAddr(arg)
+	if err != nil {
+		return netip.Addr{}, badValue(err)
+	}
+	return addr, nil
+}
+
+// withoutArguments loads the configuration for a command that takes no
+// arguments.
+func withoutArguments(c *cli.Context, load func(*cli.Context) (config.Config, error)) (config.Config, error) {
+	if err := noArguments(c); err != nil {
+		return config.Config{}, err
+	}
+	return load(c)
 }
 
 // listArgument splits allow or deny from the arguments behind it, of which

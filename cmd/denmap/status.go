@@ -22,10 +22,7 @@ func statusCommand(env *environment) *cli.Command {
 		Usage: "show interfaces, counters, tables and lost events",
 		Flags: []cli.Flag{controlFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			cfg, err := env.configAnyway(c)
+			cfg, err := withoutArguments(c, env.configAnyway)
 			if err != nil {
 				return err
 			}

@@ -13,7 +13,6 @@ import (
 	"denmap/userspace/config"
 	"denmap/userspace/event"
 	"denmap/userspace/eventlog"
-	"denmap/userspace/lists"
 	"denmap/userspace/pcap"
 )
 
@@ -31,13 +30,9 @@ func whyCommand(env *environment) *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "overwrite FILE"},
 		},
 		Action: func(c *cli.Context) error {
-			arg, err := oneArgument(c, "one address")
+			addr, err := oneAddress(c)
 			if err != nil {
 				return err
-			}
-			addr, err := lists.ParseAddr(arg)
-			if err != nil {
-				return badValue(err)
 			}
 			o := whyOptions{json: c.Bool("json"), capture: c.IsSet("pcap"), path: c.String("pcap"), force: c.Bool("force")}
 			if err := o.check(); err != nil {
