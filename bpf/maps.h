@@ -225,6 +225,17 @@ struct {
 	__type(value, __u64);
 } visits SEC(".maps");
 
+/* SYNs to listeners that may turn out half-open probes, by hash of the
+ * connection. The program overwrites what it needs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OPENING_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct opening);
+} openings SEC(".maps");
+
 /* Headers of what sources sent, from their alert on, under the source's
  * key. Written by the program, read by user space. LRU: the latest count.
  */

@@ -63,8 +63,10 @@ static __always_inline enum outcome ask(struct xdp_md *ctx, struct suspect *x)
 {
 	int state;
 
-	if (test_clock && test_outcome)
+	if (test_clock && test_outcome) {
+		x->listening = test_outcome - 1 == OPEN && x->p.protocol == IPPROTO_TCP;
 		return test_outcome - 1;
+	}
 	if (!is_own(&x->p, x->ifindex))
 		return FOREIGN;
 	if (x->g.suspicion == NEEDS_HOST)

@@ -2,6 +2,7 @@
 #ifndef DENMAP_PROOF_H
 #define DENMAP_PROOF_H
 
+#include "opening.h"
 #include "wait.h"
 
 /* Whether a source has used this open port before anything spoke against
@@ -30,20 +31,28 @@ static __always_inline int is_proof_port(const struct source *s, __be16 port)
 }
 
 /* A SYN to a listener from a source that has failed: a handshake that
- * completes would show that it receives what is sent to its address.
+ * completes would show that it receives what is sent to its address, a
+ * reset instead that it only wanted to know. Of a raw SYN a reset shows that
+ * in any case.
  */
-__noinline int expect_proof(struct suspect *x)
+__noinline int expect_handshake(struct suspect *x)
 {
 	struct waiting *w;
 	struct source *s;
 
-	if (!x || has_visited(x, 0))
+	if (!x)
+		return 0;
+	if (is_raw(x))
+		expect_reset(x);
+	if (x->g.crafted || has_visited(x, 0))
 		return 0; /* nothing new, whatever is known of the source */
 	s = find_source(x);
 	if (!s || is_over(s, x->now)) {
 		has_visited(x, 1);
 		return 0;
 	}
+	if (!is_raw(x))
+		expect_reset(x);
 	/* Ports that the host gives out itself, to FTP say, are no choice of
 	 * the client's.
 	 */

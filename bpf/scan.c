@@ -241,6 +241,53 @@ static __always_inline int asks_first(const struct suspect *x)
 				 (x->g.suspicion == NEEDS_LISTENER && had_listener(x)));
 }
 
+/* Whether the packet goes no further, whatever comes of it. */
+static __always_inline int is_dropped_on_sight(const struct suspect *x)
+{
+	return x->g.crafted && drop_crafted && !monitor && !(x->spared & EVENT_WATCHED);
+}
+
+/* What of the packet is kept as evidence. */
+static __always_inline void describe(struct suspect *x)
+{
+	x->probe.kind = x->g.kind;
+	x->probe.points = x->g.points;
+	x->probe.tool = x->g.tool;
+	x->probe.flags = x->s.flags;
+	x->probe.window = x->s.window;
+	x->probe.ttl = x->p.ttl;
+	x->probe.print = fingerprint(&x->p, probed_port(x));
+}
+
+/* A reset, or SYN+ACK, that answers something: backscatter, unless it ends
+ * a half-open probe. It passes even if it brings a ban: the kernel is to
+ * forget the handshake.
+ */
+static __always_inline enum reason judge_answer(struct xdp_md *ctx, struct suspect *x)
+{
+	if (!is_half_open(ctx, x))
+		return PASS_BACKSCATTER;
+	if (is_ignored(x->s.dport))
+		return PASS_IGNORED_PORT;
+	describe(x);
+	if (is_repeated(x))
+		return PASS_REPEATED;
+	return score(ctx, x) == PASS_SPARED ? PASS_SPARED : PASS_COUNTED;
+}
+
+/* A SYN that a listener wants. One that is dropped on sight stays a
+ * half-open probe; of others the next packet tells.
+ */
+static __always_inline enum reason meet_listener(struct xdp_md *ctx, struct suspect *x)
+{
+	if (is_dropped_on_sight(x)) {
+		x->probe.points = 1;
+		return score(ctx, x);
+	}
+	expect_handshake(x);
+	return PASS_OPEN;
+}
+
 /* The slow path: only what could be a probe comes here. */
 __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 {
@@ -253,16 +300,10 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 		return DROP_BANNED;
 	source_key(&x->key, &x->p, x->ifindex);
 	if (x->g.suspicion == BACKSCATTER)
-		return PASS_BACKSCATTER;
+		return judge_answer(ctx, x);
 	if (is_ignored(x->s.dport))
 		return PASS_IGNORED_PORT;
-	x->probe.kind = x->g.kind;
-	x->probe.points = x->g.points;
-	x->probe.tool = x->g.tool;
-	x->probe.flags = x->s.flags;
-	x->probe.window = x->s.window;
-	x->probe.ttl = x->p.ttl;
-	x->probe.print = fingerprint(&x->p, probed_port(x));
+	describe(x);
 	reason = asks_first(x) ? check_outcome(ctx, x) : REASONS;
 	if (reason != PASS_OPEN && is_repeated(x)) {
 		reason = PASS_REPEATED;
@@ -273,12 +314,10 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 			reason = score(ctx, x);
 		else if (reason == PASS_WAITING)
 			reason = wait_or_fail(x);
-		else if (reason == PASS_OPEN && x->listening && !x->g.crafted &&
-			 x->g.suspicion == NEEDS_LISTENER)
-			expect_proof(x);
+		else if (reason == PASS_OPEN && x->listening && x->g.suspicion == NEEDS_LISTENER)
+			reason = meet_listener(ctx, x);
 	}
-	if (x->g.crafted && reason < DROP_DENIED && drop_crafted && !monitor &&
-	    !(x->spared & EVENT_WATCHED))
+	if (reason < DROP_DENIED && is_dropped_on_sight(x))
 		return DROP_CRAFTED;
 	return reason;
 }

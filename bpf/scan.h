@@ -32,6 +32,7 @@ enum layout {
 	WAITING_SLOTS = 16,	   /* such probes of one source */
 	PUBLISHED_PORTS = 1 << 14,
 	ANSWER_SLOTS = 1 << 14,
+	OPENING_SLOTS = 1 << 14, /* SYNs to listeners whose handshake is open */
 	PROOF_SLOTS = 4,
 	PROOFS = 3, /* ports with a handshake that make a source proven */
 	VISIT_WORDS = 1 << 14,

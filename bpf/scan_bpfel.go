@@ -152,6 +152,7 @@ const (
 	ScanLayoutWAITING_SLOTS    ScanLayout = 16
 	ScanLayoutPUBLISHED_PORTS  ScanLayout = 16384
 	ScanLayoutANSWER_SLOTS     ScanLayout = 16384
+	ScanLayoutOPENING_SLOTS    ScanLayout = 16384
 	ScanLayoutPROOF_SLOTS      ScanLayout = 4
 	ScanLayoutPROOFS           ScanLayout = 3
 	ScanLayoutVISIT_WORDS      ScanLayout = 16384
@@ -245,6 +246,17 @@ type ScanNewcomer struct {
 type ScanNewcomers struct {
 	_    structs.HostLayout
 	Ways [4]ScanNewcomer
+}
+
+type ScanOpening struct {
+	_      structs.HostLayout
+	Tag    uint32
+	Isn    uint32
+	Window uint16
+	Ttl    uint8
+	Tool   uint8
+	Raw    uint8
+	Pad    [3]uint8
 }
 
 type ScanOwn struct {
@@ -511,6 +523,7 @@ const (
 	ScanMapMarks          = "marks"
 	ScanMapMetas          = "metas"
 	ScanMapOnlink         = "onlink"
+	ScanMapOpenings       = "openings"
 	ScanMapOwnAddrs       = "own_addrs"
 	ScanMapOwnSlots       = "own_slots"
 	ScanMapPressures      = "pressures"
@@ -633,6 +646,7 @@ type ScanMapSpecs struct {
 	Marks         *ebpf.MapSpec `ebpf:"marks"`
 	Metas         *ebpf.MapSpec `ebpf:"metas"`
 	Onlink        *ebpf.MapSpec `ebpf:"onlink"`
+	Openings      *ebpf.MapSpec `ebpf:"openings"`
 	OwnAddrs      *ebpf.MapSpec `ebpf:"own_addrs"`
 	OwnSlots      *ebpf.MapSpec `ebpf:"own_slots"`
 	Pressures     *ebpf.MapSpec `ebpf:"pressures"`
@@ -729,6 +743,7 @@ type ScanMaps struct {
 	Marks         *ebpf.Map `ebpf:"marks"`
 	Metas         *ebpf.Map `ebpf:"metas"`
 	Onlink        *ebpf.Map `ebpf:"onlink"`
+	Openings      *ebpf.Map `ebpf:"openings"`
 	OwnAddrs      *ebpf.Map `ebpf:"own_addrs"`
 	OwnSlots      *ebpf.Map `ebpf:"own_slots"`
 	Pressures     *ebpf.Map `ebpf:"pressures"`
@@ -762,6 +777,7 @@ func (m *ScanMaps) Close() error {
 		m.Marks,
 		m.Metas,
 		m.Onlink,
+		m.Openings,
 		m.OwnAddrs,
 		m.OwnSlots,
 		m.Pressures,

@@ -97,6 +97,17 @@ struct waiting {
 	struct unanswered proofs[PROOF_SLOTS];
 };
 
+/* A SYN to a listener. */
+struct opening {
+	__u32 tag; /* of its connection; 0: free */
+	__u32 isn; /* host order */
+	__u16 window;
+	__u8 ttl;
+	__u8 tool; /* enum scan_tool */
+	__u8 raw;  /* no connect() sends such a header */
+	__u8 pad[3];
+};
+
 /* A port that somebody behind this host answers for; or, with tracked set
  * and no port, an address whose connections the kernel tracks.
  */

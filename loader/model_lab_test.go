@@ -100,6 +100,7 @@ func (l *modelLab) model() *model {
 		rooms: make(map[netip.Prefix]*waitingRoom), published: make(map[service]time.Duration),
 		awaited: make(map[netip.Addr]uint32), listened: make(map[heard]*hearing), now: l.now, onLink: l.host.OnLink,
 		proven: make(map[netip.Prefix]*modelBan), visits: make(map[visit]bool),
+		openings: make(map[uint64]*opening), seed: l.seed,
 		socket: func(v *view) (found, connected bool) {
 			for _, s := range l.sockets {
 				if s.takes(v) {

@@ -28,8 +28,14 @@ func (m *model) expectProof(v *view, f failure) {
 		m.visits[here] = true
 		return
 	}
+	if m.visits[here] {
+		return
+	}
+	if f.points == 1 {
+		m.expectReset(v, f)
+	}
 	ephemeral := v.dport >= m.low && v.dport <= m.high
-	if len(s.proofs) == proofs || ephemeral || m.visits[here] {
+	if len(s.proofs) == proofs || ephemeral {
 		return
 	}
 	room := m.room(v)

@@ -80,6 +80,10 @@ func (r *rolls) sequence(n int) []step {
 			steps = append(steps, r.handshake(s.wait)...)
 			continue
 		}
+		if r.IntN(20) == 0 {
+			steps = append(steps, r.halfOpen(s)...)
+			continue
+		}
 		r.vary(&s)
 		steps = append(steps, s)
 	}
@@ -99,6 +103,20 @@ func (r *rolls) handshake(wait time.Duration) (steps []step) {
 		}
 	}
 	return steps
+}
+
+// halfOpen is a SYN and what may come next, with or without the right
+// sequence number.
+func (r *rolls) halfOpen(s step) []step {
+	r.vary(&s)
+	if s.via != protoTCP {
+		return []step{s}
+	}
+	next := s
+	next.wait, next.p.Options, next.p.Payload = pick(r, r.waits), nil, nil
+	next.p.Flags = pick(r, []byte{packet.RST, packet.RST, packet.RST | packet.ACK, packet.ACK})
+	next.p.Seq += pick(r, []uint32{1, 1, 1, 1, 0, 2})
+	return []step{s, next}
 }
 
 // vary changes now and then what the rules look at.

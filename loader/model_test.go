@@ -31,6 +31,8 @@ type model struct {
 	rooms      map[netip.Prefix]*waitingRoom
 	published  map[service]time.Duration // when, in seconds
 	awaited    map[netip.Addr]uint32     // tick of the last SYN that waits
+	openings   map[uint64]*opening       // by the program's slot
+	seed       uint64
 	detections []event.Detection
 	entries    int // a second that are no flood
 	flood      flood
@@ -123,16 +125,21 @@ func (m *model) judge(frame []byte) string {
 		return "drop banned"
 	}
 	if g.question == backscatter {
-		return "pass backscatter"
+		return m.judgeAnswer(&v)
 	}
 	if m.ignored[v.dport] {
 		return "pass ignored-port"
 	}
 	reason = m.count(&v, g)
-	if g.crafted && reason[:4] == "pass" && m.settings.DropCrafted && !m.monitor && m.lists[v.src] != watched {
+	if reason[:4] == "pass" && m.isDroppedOnSight(v.src, g) {
 		return "drop crafted"
 	}
 	return reason
+}
+
+// isDroppedOnSight: whatever comes of the packet, it goes no further.
+func (m *model) isDroppedOnSight(src netip.Addr, g guess) bool {
+	return g.crafted && m.settings.DropCrafted && !m.monitor && m.lists[src] != watched
 }
 
 // count scores the packet if it is a new failure.
@@ -157,6 +164,13 @@ func (m *model) count(v *view, g guess) string {
 	}
 	switch reason := asked; reason {
 	case "":
+		return m.score(v, s, f)
+	case "pass open":
+		// Dropped on sight, a handshake stays half-open.
+		if _, connected := m.socket(v); connected || v.protocol != protoTCP || !m.isDroppedOnSight(v.src, g) {
+			return reason
+		}
+		f.points = 1
 		return m.score(v, s, f)
 	case "pass waiting":
 		return m.await(v, f)
@@ -268,11 +282,16 @@ func (m *model) welcome(v *view, g guess, stopped bool) {
 	}
 	m.hear(v)
 	_, connected := m.socket(v)
-	if connected || v.protocol != protoTCP || g.crafted || stopped {
+	if connected || v.protocol != protoTCP || stopped || m.isDroppedOnSight(v.src, g) {
 		return
 	}
 	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
-	m.expectProof(v, f)
+	if g.points > 1 {
+		m.expectReset(v, f)
+	}
+	if !g.crafted {
+		m.expectProof(v, f)
+	}
 }
 
 // isAnswer: what comes because the host once spoke to the sender, and

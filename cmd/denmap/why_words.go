@@ -18,7 +18,7 @@ type probeDocument struct {
 	Flags   string    `json:"flags,omitempty"` // of TCP, such as "FIN+PSH+URG"; missing: not recorded
 	TTL     uint8     `json:"ttl,omitempty"`
 	Window  *uint16   `json:"window,omitempty"`
-	Outcome string    `json:"outcome"` // closed, crafted, not-asked or not-kept
+	Outcome string    `json:"outcome"` // closed, crafted, half-open, not-asked or not-kept
 	Rule    string    `json:"rule"`
 	Points  int       `json:"points"`
 	Score   int       `json:"score"` // after this probe
@@ -60,6 +60,7 @@ func tcpFlagNames(p event.Probe) string {
 const (
 	outcomeClosed   = "closed"
 	outcomeCrafted  = "crafted"
+	outcomeHalfOpen = "half-open"
 	outcomeNotAsked = "not-asked"
 	outcomeNotKept  = "not-kept"
 )
@@ -68,8 +69,9 @@ const (
 var outcomeTexts = []struct{ outcome, text string }{
 	{outcomeClosed, "nobody wanted it: no socket here, or no answer from behind this host within 3 s"},
 	{outcomeCrafted, "no stack sends this: dropped on sight, unless detect.drop_crafted is off or the interface only monitors"},
+	{outcomeHalfOpen, "a service answered, and the sender reset the connection before it was made"},
 	{outcomeNotAsked, "counted whatever it would have met"},
-	{outcomeNotKept, "closed or crafted: of a source's first probe the header is not remembered"},
+	{outcomeNotKept, "closed, crafted or half-open: of a source's first probe the header is not remembered"},
 }
 
 // outcomeOf is the reverse of what the kernel program decided by.
@@ -87,7 +89,9 @@ func outcomeOf(p event.Probe, ipv6 bool) string {
 	switch {
 	case exactTool(p, ipv6) != event.ToolUnknown:
 		return outcomeCrafted
-	case !p.Known && p.Points == 2:
+	case isHalfOpen(p):
+		return outcomeHalfOpen
+	case !p.Known && p.Kind == event.SYN:
 		return outcomeNotKept
 	}
 	return outcomeClosed
@@ -101,6 +105,9 @@ const (
 	_
 	flagACK
 )
+
+// isHalfOpen reports whether the probe was a reset that ended a handshake.
+func isHalfOpen(p event.Probe) bool { return p.Kind == event.SYN && p.Flags&flagRST != 0 }
 
 // illegalFlags reports whether no stack sends the flags of a TCP probe.
 func illegalFlags(p event.Probe) bool {
@@ -117,7 +124,13 @@ func illegalFlags(p event.Probe) bool {
 // and zmap 2 does not, which the remembered part of the header cannot tell
 // apart; so zmap is never exact here.
 func exactTool(p event.Probe, ipv6 bool) event.Tool {
-	if !p.Known || p.Points != 2 || p.Flags&(flagSYN|flagACK|flagRST|flagFIN) != flagSYN {
+	if !p.Known || p.Flags&(flagSYN|flagACK|flagRST|flagFIN) != flagSYN {
+		return event.ToolUnknown
+	}
+	if p.Points == 1 && p.Kind == event.SYN && p.Tool >= event.ToolNmap {
+		return p.Tool // to a port that is open: of others than these nothing fails there
+	}
+	if p.Points != 2 {
 		return event.ToolUnknown
 	}
 	switch p.Tool {
@@ -152,6 +165,12 @@ func ruleOf(p event.Probe, ipv6 bool) string {
 		return fmt.Sprintf("port %d on one more address", p.Port)
 	case event.OSFingerprint:
 		return "exact probe of nmap -O"
+	}
+	if isHalfOpen(p) {
+		return fmt.Sprintf("handshake on port %d reset half-open", p.Port)
+	}
+	if !p.Known && p.Kind == event.SYN && p.Points == 1 {
+		return fmt.Sprintf("SYN to port %d not from a kernel's connect()", p.Port)
 	}
 	if tool := exactTool(p, ipv6); tool != event.ToolUnknown {
 		return "exact " + tool.String() + " SYN"

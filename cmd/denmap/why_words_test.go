@@ -9,7 +9,7 @@ import (
 )
 
 func TestProbeWords(t *testing.T) {
-	const syn, fin, ack = 0x02, 0x01, 0x10
+	const syn, fin, rst, ack = 0x02, 0x01, 0x04, 0x10
 	known := func(kind event.Kind, points int, tool event.Tool, flags uint8, window uint16, ttl uint8) event.Probe {
 		return event.Probe{Port: 22, Kind: kind, Points: points, Tool: tool, Known: true, Flags: flags, Window: window, TTL: ttl}
 	}
@@ -31,6 +31,10 @@ func TestProbeWords(t *testing.T) {
 		{"raw", known(event.SYN, 2, event.ToolRaw, syn, 8192, 64), false, "SYN", outcomeClosed, raw},
 		{"the filter's", event.Probe{Port: 22, Kind: event.SYN, Points: 2, Tool: event.ToolNmap}, false, "", outcomeNotKept, raw},
 		{"the filter's, of a kernel", event.Probe{Port: 22, Kind: event.Connect, Points: 1}, false, "", outcomeClosed, "no socket on port 22"},
+		{"nmap at an open port", known(event.SYN, 1, event.ToolNmap, syn, 1024, 50), false, "SYN", outcomeCrafted, "exact nmap SYN"},
+		{"old stacks", known(event.SYN, 1, event.ToolRaw, syn, 8192, 64), false, "SYN", outcomeClosed, "no socket on port 22"},
+		{"half-open", known(event.SYN, 1, event.ToolNping, rst, 1480, 64), false, "RST", outcomeHalfOpen, "handshake on port 22 reset half-open"},
+		{"the filter's, of an open port", event.Probe{Port: 22, Kind: event.SYN, Points: 1, Tool: event.ToolUnknown}, false, "", outcomeNotKept, "SYN to port 22 not from a kernel's connect()"},
 		{"Null", known(event.Null, 2, event.ToolNmap, 0, 1024, 40), false, "none", outcomeCrafted, "flags no stack sends"},
 		{"FIN", known(event.FIN, 2, event.ToolNmap, fin, 1024, 40), false, "FIN", outcomeCrafted, "flags no stack sends"},
 		{"SYN+FIN", known(event.OddFlags, 2, event.ToolNmap, syn|fin, 1024, 40), false, "FIN+SYN", outcomeCrafted, "flags no stack sends"},

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"denmap/testenv/packet"
+	"denmap/userspace/event"
+)
+
+// opening is a SYN to a listener that a reset may turn into a half-open
+// probe. They are kept where the program keeps them, so that the two forget
+// the same.
+type opening struct {
+	v   view
+	raw bool
+	f   failure
+}
+
+func (m *model) openingSlot(v *view) uint64 {
+	ports := uint64(netToHost(v.sport))<<16 | uint64(netToHost(v.dport))
+	return hashWords(words(v.src), m.seed^(uint64(words(v.dst)[3])<<32|ports)) >> 50
+}
+
+// expectReset: of a raw SYN, and of any from a source that has failed, at a
+// port that is new to it.
+func (m *model) expectReset(v *view, f failure) {
+	m.openings[m.openingSlot(v)] = &opening{*v, f.points > 1, f}
+}
+
+// judgeAnswer: a reset that follows such a SYN is a point while nobody has
+// finished the handshake. One with the ACK flag is also what a client's own
+// kernel sends.
+func (m *model) judgeAnswer(v *view) string {
+	o := m.openings[m.openingSlot(v)]
+	isReset := v.flags&(packet.SYN|packet.RST) == packet.RST
+	switch {
+	case !isReset, o == nil, o.v.src != v.src, o.v.dst != v.dst, o.v.sport != v.sport, o.v.dport != v.dport, o.v.seq+1 != v.seq:
+		return "pass backscatter"
+	case v.flags&packet.ACK != 0 && !o.raw:
+		return "pass backscatter"
+	}
+	if found, connected := m.socket(v); !found || connected {
+		return "pass backscatter"
+	}
+	delete(m.openings, m.openingSlot(v))
+	if m.ignored[v.dport] {
+		return "pass ignored-port"
+	}
+	s := m.source(v)
+	if m.isRepeated(s, o.f.target) {
+		return "pass repeated"
+	}
+	f := o.f
+	f.kind, f.points = event.SYN, 1
+	if m.score(v, s, f) == "pass spared" {
+		return "pass spared"
+	}
+	return "pass counted"
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+
+package loader
+
+import (
+	"net/netip"
+	"testing"
+
+	"denmap/testenv/packet"
+	"denmap/userspace/event"
+)
+
+// TestHalfOpenScansOfOpenPorts: what resets a handshake that it began with
+// a header of no connect() is a scanner, also where every port is open.
+func TestHalfOpenScansOfOpenPorts(t *testing.T) {
+	for _, src := range []netip.Addr{scanner4, scanner6} {
+		for name, flags := range map[string]byte{"RST": packet.RST, "RST+ACK": packet.RST | packet.ACK} {
+			r := newRig(t, enforcing())
+			for i := range 8 {
+				syn := bareSYN(src, host(src), r.listen("[::]:0"))
+				if got := r.verdict(syn.Bytes()); got != "pass open" {
+					t.Fatalf("SYN %d: %q", i, got)
+				}
+				reset := follow(syn, flags, "")
+				for range 2 { // the second says nothing new
+					if got := r.verdict(reset.Bytes()); got != "pass counted" && got != "pass backscatter" {
+						t.Fatalf("%s %d: %q", name, i, got)
+					}
+				}
+			}
+			events := r.drain()
+			if len(events) != 2 || events[1].Verdict != event.VerdictBan || events[1].Score != 8 || events[1].Distinct != 8 ||
+				events[1].Main != event.SYN || events[1].Grade != event.Blind {
+				t.Errorf("%s: %+v, want an alert and a blind ban of a SYN scan after 8 probes", name, events)
+			}
+		}
+	}
+}
+
+// TestCraftedSYNsToOpenPortsCount: dropped on sight, they fail; where they
+// pass, their resets say the same.
+func TestCraftedSYNsToOpenPortsCount(t *testing.T) {
+	for _, monitor := range []bool{false, true} {
+		o := enforcing()
+		o.Monitor = monitor
+		r := newRig(t, o)
+		for range 8 {
+			syn := packet.Nmap(scanner4, host4, r.listen("[::]:0"))
+			r.run(syn.Bytes())
+			if monitor {
+				reset := follow(syn, packet.RST, "")
+				r.run(reset.Bytes())
+			}
+		}
+		events := r.drain()
+		want := event.VerdictBan
+		if monitor {
+			want = event.VerdictWouldBan
+		}
+		if len(events) != 2 || events[1].Verdict != want || events[1].Score != 8 {
+			t.Errorf("monitor %v: %+v, want an alert and verdict %v at score 8", monitor, events, want)
+		}
+	}
+}
+
+// TestHalfOpenChecksAreNoScans: load balancers check services by
+// connections that they abort.
+func TestHalfOpenChecksAreNoScans(t *testing.T) {
+	check := func(r *rig, flags byte) {
+		syn := packet.Connect(scanner4, host4, r.listen("[::]:0"))
+		reset := follow(syn, flags, "")
+		r.run(syn.Bytes())
+		r.run(reset.Bytes())
+	}
+	r := newRig(t, enforcing())
+	for range 10 {
+		check(r, packet.RST)
+		check(r, packet.RST|packet.ACK)
+	}
+	if sources, err := r.Sources(); err != nil || len(sources) > 0 {
+		t.Errorf("a source that never failed: %+v, %v", sources, err)
+	}
+	for port := range uint16(2) {
+		r.run(packet.Connect(scanner4, host4, 7000+port).Bytes())
+	}
+	for range 10 {
+		check(r, packet.RST|packet.ACK) // as a client's own kernel resets
+	}
+	if events := r.drain(); len(events) > 0 {
+		t.Errorf("two services that are down: %+v", events)
+	}
+	for range 6 {
+		check(r, packet.RST) // whose SYN no kernel sent
+	}
+	if events := r.drain(); len(events) != 2 || events[1].Score != 8 || events[1].Main != event.SYN {
+		t.Errorf("half-open probes of a source that failed elsewhere: %+v, want an alert and a ban", events)
+	}
+}
+
+// TestResetsOfOthersAreNoHalfOpenProbes: the sequence number must be the
+// next one, and the handshake unfinished.
+func TestResetsOfOthersAreNoHalfOpenProbes(t *testing.T) {
+	r := newRig(t, enforcing())
+	for range 10 {
+		syn := bareSYN(scanner4, host4, r.listen("[::]:0"))
+		r.run(syn.Bytes())
+		later := follow(syn, packet.RST, "")
+		later.Seq++
+		if got := r.verdict(later.Bytes()); got != "pass backscatter" {
+			t.Fatalf("a reset out of sequence: %q", got)
+		}
+		other := follow(syn, packet.RST, "")
+		other.SrcPort++
+		if got := r.verdict(other.Bytes()); got != "pass backscatter" {
+			t.Fatalf("a reset of another connection: %q", got)
+		}
+	}
+	if events := r.drain(); len(events) > 0 {
+		t.Errorf("%+v", events)
+	}
+}
