@@ -171,8 +171,8 @@ func TestFollowWaitsForWholeLines(t *testing.T) {
 		}
 	}
 	w.stop(1, 20)
-	if w.reader.BadLines() != 0 {
-		t.Errorf("%d bad lines", w.reader.BadLines())
+	if w.reader.badLines != 0 {
+		t.Errorf("%d bad lines", w.reader.badLines)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestFollowNotesBadLinesOnce(t *testing.T) {
 	if got := strings.Count(notes.String(), "\n"); got != 1 {
 		t.Errorf("%d notes: %q", got, notes.String())
 	}
-	if r.BadLines() != 3 {
-		t.Errorf("%d bad lines, want 3", r.BadLines())
+	if r.badLines != 3 {
+		t.Errorf("%d bad lines, want 3", r.badLines)
 	}
 }

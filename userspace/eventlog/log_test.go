@@ -354,8 +354,8 @@ func TestConcurrentWritersRotateAndCompress(t *testing.T) {
 			t.Fatalf("event %d is there %d times", i, n)
 		}
 	}
-	if r.BadLines() != 0 {
-		t.Errorf("%d bad lines", r.BadLines())
+	if r.badLines != 0 {
+		t.Errorf("%d bad lines", r.badLines)
 	}
 }
 

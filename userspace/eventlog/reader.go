@@ -54,9 +54,6 @@ func NewReader(o ReaderOptions) *Reader {
 	return &Reader{opts: o, buf: make([]byte, maxLine)}
 }
 
-// BadLines returns how many lines were skipped because they are no events.
-func (r *Reader) BadLines() int { return r.badLines }
-
 // Read calls yield for every record that fits the filter, oldest first,
 // and returns at the end of the log, with the error of yield, or with the
 // one of ctx. The error wraps ErrNoLog when there is no log.

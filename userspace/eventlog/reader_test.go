@@ -81,8 +81,8 @@ func TestReadSkipsWhatIsNoEvent(t *testing.T) {
 	}
 	var notes bytes.Buffer
 	got, r := mustRead(t, ReaderOptions{Path: path, Notes: &notes})
-	if got != "1 2" || r.BadLines() != 5 {
-		t.Errorf("read %q with %d bad lines, want \"1 2\" and 5", got, r.BadLines())
+	if got != "1 2" || r.badLines != 5 {
+		t.Errorf("read %q with %d bad lines, want \"1 2\" and 5", got, r.badLines)
 	}
 	said := strings.Split(strings.TrimSpace(notes.String()), "\n")
 	if len(said) != 2 || !strings.Contains(said[0], "events.log.1.gz") || !strings.Contains(said[1], "5 lines") {
@@ -158,7 +158,7 @@ func TestOldFilesAreNotReadForSince(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r := mustRead(t, ReaderOptions{Path: l.opts.Path, Filter: Filter{Since: testTime.Add(time.Second)}})
-	if r.BadLines() != 0 {
+	if r.badLines != 0 {
 		t.Error("a file from before was read")
 	}
 }

@@ -4,26 +4,23 @@ package history
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"denmap/userspace/store/safefile"
 )
 
-const (
-	corruptMark = ".corrupt-"
-
-	// keepDamaged is how many databases that were set aside are kept: a
-	// disk that fails must not be filled with them.
-	keepDamaged = 2
-)
+// keepDamaged is how many databases that were set aside are kept: a disk
+// that fails must not be filled with them.
+const keepDamaged = 2
 
 // setAside renames the database, which must be closed, with what belongs
 // to it, and returns the new name.
 func setAside(path string, now time.Time) (string, error) {
-	aside, err := freeName(path + corruptMark + now.UTC().Format("20060102T150405Z"))
+	aside, err := safefile.AsideName(path, now)
 	if err != nil {
 		return "", err
 	}
@@ -39,24 +36,6 @@ func setAside(path string, now time.Time) (string, error) {
 	return aside, pruneDamaged(path)
 }
 
-// freeName returns name, or name with a number if something has it.
-func freeName(name string) (string, error) {
-	for n := 1; n < 1000; n++ {
-		candidate := name
-		if n > 1 {
-			candidate = fmt.Sprintf("%s-%d", name, n)
-		}
-		_, err := os.Lstat(candidate)
-		if errors.Is(err, fs.ErrNotExist) {
-			return candidate, nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("find a free name for %q: %w", name, fs.ErrExist)
-}
-
 // pruneDamaged removes all but the latest databases that were set aside.
 func pruneDamaged(path string) error {
 	entries, err := os.ReadDir(filepath.Dir(path)) // by name: oldest first
@@ -66,7 +45,7 @@ func pruneDamaged(path string) error {
 	var found []string
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, filepath.Base(path)+corruptMark) && !strings.HasSuffix(name, "-wal") {
+		if strings.HasPrefix(name, filepath.Base(path)+safefile.AsideMark) && !strings.HasSuffix(name, "-wal") {
 			found = append(found, filepath.Join(filepath.Dir(path), name))
 		}
 	}

@@ -170,13 +170,3 @@ func (db *DB) Close() error {
 	<-db.done
 	return db.closeErr
 }
-
-// sync stores what waits now, as far as that goes.
-func (db *DB) sync() {
-	stored := make(chan struct{})
-	select {
-	case db.orders <- func(w *writer) { w.drain(); w.flush(); close(stored) }:
-		<-stored
-	case <-db.done:
-	}
-}

@@ -190,3 +190,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 func name(prefix string, n int) string { return fmt.Sprintf("%s%05d", prefix, n) }
+
+// sync stores what waits now, as far as that goes.
+func (db *DB) sync() {
+	stored := make(chan struct{})
+	select {
+	case db.orders <- func(w *writer) { w.drain(); w.flush(); close(stored) }:
+		<-stored
+	case <-db.done:
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"denmap/userspace/event"
+	"denmap/userspace/store/safefile"
 )
 
 // storedFile returns the bytes of a good history with a few scans.
@@ -39,7 +40,7 @@ func mustWrite(t *testing.T, path string, data []byte) {
 
 func setAsides(t *testing.T, path string) []string {
 	t.Helper()
-	found, err := filepath.Glob(path + corruptMark + "*Z*")
+	found, err := filepath.Glob(path + safefile.AsideMark + "*Z*")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,18 +55,6 @@ type fingerprint struct {
 	mtime, ctime syscall.Timespec
 }
 
-// Watch calls onChange with each of paths that changes, appears or
-// disappears, until ctx ends; then it returns nil. It is NewWatcher and
-// Run in one, for callers that look at the files in onChange only: a
-// change just before Watch is not reported.
-func Watch(ctx context.Context, paths []string, onChange func(path string)) error {
-	w, err := NewWatcher(paths)
-	if err != nil {
-		return err
-	}
-	return w.Run(ctx, onChange)
-}
-
 // NewWatcher starts to watch paths, which need not exist. What changes
 // after it returns is reported by Run, so files that are read in between
 // are not read too early. The caller must call Run, which releases the

@@ -206,18 +206,21 @@ func TestWatchFromTheStart(t *testing.T) {
 func TestWatchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
-	path := tempList(t, "x")
-	go func() { done <- Watch(ctx, []string{path}, func(string) {}) }()
+	w, err := NewWatcher([]string{tempList(t, "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- w.Run(ctx, func(string) {}) }()
 	cancel()
 	select {
 	case err := <-done:
 		if err != nil {
-			t.Errorf("Watch: %v", err)
+			t.Errorf("Run: %v", err)
 		}
 	case <-time.After(5 * time.Second):
-		t.Fatal("Watch did not end")
+		t.Fatal("Run did not end")
 	}
-	if err := Watch(ctx, []string{""}, func(string) {}); err == nil {
-		t.Error("Watch of an empty path: no error")
+	if _, err := NewWatcher([]string{""}); err == nil {
+		t.Error("NewWatcher of an empty path: no error")
 	}
 }

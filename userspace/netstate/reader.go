@@ -3,7 +3,6 @@
 package netstate
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -39,11 +38,6 @@ type Reader struct {
 
 // Read returns the state of this host's network; see Reader.Read.
 func Read() (Snapshot, error) { return Reader{}.Read() }
-
-// Watch reports the state of this host's network; see Reader.Watch.
-func Watch(ctx context.Context, report func(Snapshot)) error {
-	return Reader{}.Watch(ctx, report)
-}
 
 // Read looks once. On an error the snapshot holds what could be read.
 // Files that are missing or damaged are no error: which of them exist

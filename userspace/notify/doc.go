@@ -48,5 +48,5 @@
 // where HEX is HMAC-SHA256(secret, timestamp + "." + body) in lower case.
 // A receiver recomputes it over the raw body, compares in constant time,
 // refuses timestamps more than five minutes old and remembers the delivery
-// identifiers of those five minutes. VerifySignature does the first three.
+// identifiers of those five minutes.
 package notify

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -145,7 +144,7 @@ func (b *Bans) loadLocked(file *safefile.File) ([]event.Ban, error) {
 	if !errors.Is(err, ErrCorrupt) {
 		return bans, err
 	}
-	aside, nameErr := freeName(file.Path() + ".corrupt-" + b.now().UTC().Format("20060102T150405Z"))
+	aside, nameErr := safefile.AsideName(file.Path(), b.now())
 	if nameErr == nil {
 		nameErr = file.Rename(aside)
 	}
@@ -175,22 +174,4 @@ func (b *Bans) unexpired(bans []event.Ban) []event.Ban {
 		return bans
 	}
 	return slices.DeleteFunc(slices.Clone(bans), over)
-}
-
-// freeName returns name, or name with a number if something has it.
-func freeName(name string) (string, error) {
-	for n := 1; n < 1000; n++ {
-		candidate := name
-		if n > 1 {
-			candidate = fmt.Sprintf("%s-%d", name, n)
-		}
-		_, err := os.Lstat(candidate)
-		if errors.Is(err, fs.ErrNotExist) {
-			return candidate, nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("find a free name for %q: %w", name, fs.ErrExist)
 }
