@@ -15,7 +15,6 @@ import (
 	"denmap/userspace/config"
 	"denmap/userspace/event"
 	"denmap/userspace/history"
-	"denmap/userspace/lists"
 )
 
 func historyCommand(env *environment) *cli.Command {
@@ -81,28 +80,19 @@ func historyActions() []string {
 }
 
 func historyFilter(env *environment, c *cli.Context) (f history.Filter, err error) {
-	if f.Since, err = moment(env, c, "since"); err != nil {
+	if f.Since, f.Until, err = periodOptions(env, c); err != nil {
 		return f, err
 	}
-	if f.Until, err = moment(env, c, "until"); err != nil {
+	if f.Source, err = sourceOption(c); err != nil {
 		return f, err
-	}
-	if c.IsSet("source") {
-		if f.Source, err = lists.ParsePrefix(c.String("source")); err != nil {
-			return f, usagef("option --source: %v", err)
-		}
 	}
 	if c.IsSet("country") {
 		if f.Country, err = countryCode(c.String("country")); err != nil {
 			return f, err
 		}
 	}
-	for _, name := range commas(c.StringSlice("kind")) {
-		kind, ok := event.ParseKind(strings.ToLower(name))
-		if !ok {
-			return f, unknownValue("kind", name, event.KindNames())
-		}
-		f.Kinds = f.Kinds.With(kind)
+	if f.Kinds, err = kindOptions(c); err != nil {
+		return f, err
 	}
 	if c.IsSet("action") {
 		name := c.String("action")

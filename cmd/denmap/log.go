@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"denmap/userspace/event"
 	"denmap/userspace/eventlog"
-	"denmap/userspace/lists"
-	"denmap/userspace/units"
 )
 
 func logCommand(env *environment) *cli.Command {
@@ -81,23 +77,14 @@ func readLog(env *environment, c *cli.Context, o eventlog.ReaderOptions) error {
 }
 
 func logFilter(env *environment, c *cli.Context) (f eventlog.Filter, err error) {
-	if f.Since, err = moment(env, c, "since"); err != nil {
+	if f.Since, f.Until, err = periodOptions(env, c); err != nil {
 		return f, err
 	}
-	if f.Until, err = moment(env, c, "until"); err != nil {
+	if f.Source, err = sourceOption(c); err != nil {
 		return f, err
 	}
-	if c.IsSet("source") {
-		if f.Source, err = lists.ParsePrefix(c.String("source")); err != nil {
-			return f, usagef("option --source: %v", err)
-		}
-	}
-	for _, name := range commas(c.StringSlice("kind")) {
-		kind, ok := event.ParseKind(strings.ToLower(name))
-		if !ok {
-			return f, unknownValue("kind", name, event.KindNames())
-		}
-		f.Kinds = f.Kinds.With(kind)
+	if f.Kinds, err = kindOptions(c); err != nil {
+		return f, err
 	}
 	for _, name := range commas(c.StringSlice("action")) {
 		if !slices.Contains(actionNames(), name) {
@@ -106,45 +93,6 @@ func logFilter(env *environment, c *cli.Context) (f eventlog.Filter, err error) 
 		f.Actions = append(f.Actions, event.Action(name))
 	}
 	return f, nil
-}
-
-// moment reads an option that is a point in time or how long ago it was.
-func moment(env *environment, c *cli.Context, name string) (time.Time, error) {
-	text := c.String(name)
-	if !c.IsSet(name) {
-		return time.Time{}, nil
-	}
-	if ago, err := units.ParseDuration(text); err == nil {
-		return env.Now().Add(-ago), nil
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	for _, layout := range []string{time.DateTime, "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, env.Zone); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, usagef("option --%s: %q: expected a duration such as 2h or a time such as 2026-01-02T15:04:05Z", name, text)
-}
-
-func unknownValue(option, value string, names []string) error {
-	err := usagef("option --%s: unknown %s %q", option, option, value)
-	if near := nearest(value, names); near != "" {
-		return withHint(err, "did you mean %s?", near)
-	}
-	return usagef("%v: expected %s", err, choices(names))
-}
-
-// commas splits values at commas: "fin,xmas" is two.
-func commas(values []string) []string {
-	var out []string
-	for _, v := range values {
-		for _, part := range strings.Split(v, ",") {
-			out = append(out, strings.TrimSpace(part))
-		}
-	}
-	return out
 }
 
 func actionNames() []string {

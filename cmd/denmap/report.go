@@ -54,10 +54,7 @@ func reportCommand(env *environment) *cli.Command {
 }
 
 func reportFilter(env *environment, c *cli.Context) (f eventlog.Filter, err error) {
-	if f.Since, err = moment(env, c, "since"); err != nil {
-		return f, err
-	}
-	if f.Until, err = moment(env, c, "until"); err != nil {
+	if f.Since, f.Until, err = periodOptions(env, c); err != nil {
 		return f, err
 	}
 	end := env.Now()

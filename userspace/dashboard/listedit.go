@@ -81,23 +81,37 @@ func (s *Server) pattern(comment, length string, watch bool, kind lists.Kind) (l
 	return e, nil
 }
 
-// addToList is "denmap lists add".
-func (s *Server) addToList(_ http.ResponseWriter, r *http.Request) (any, error) {
+// listEdit is a request to add entries to a list.
+type listEdit struct {
+	kind    lists.Kind
+	path    string
+	entries []lists.Entry
+	force   bool
+}
+
+func (s *Server) readEdit(r *http.Request) (listEdit, error) {
 	kind, path, err := s.listOf(r)
 	if err != nil {
-		return nil, err
+		return listEdit{}, err
 	}
 	var req entryRequest
 	if err := readBody(r, &req); err != nil {
-		return nil, err
+		return listEdit{}, err
 	}
 	entries, err := s.entries(req, kind)
+	return listEdit{kind, path, entries, req.Force}, err
+}
+
+// addToList is "denmap lists add".
+func (s *Server) addToList(_ http.ResponseWriter, r *http.Request) (any, error) {
+	edit, err := s.readEdit(r)
 	if err != nil {
 		return nil, err
 	}
-	opts := lists.AddOptions{Now: s.opts.Now(), Force: req.Force}
+	kind, path := edit.kind, edit.path
+	opts := lists.AddOptions{Now: s.opts.Now(), Force: edit.force}
 	var precious []Precious
-	if kind == lists.Deny && !req.Force {
+	if kind == lists.Deny && !edit.force {
 		if precious, err = s.opts.Precious(); err != nil {
 			return nil, fmt.Errorf("look at the host's addresses: %w", err)
 		}
@@ -107,7 +121,7 @@ func (s *Server) addToList(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, explainList(err, nil)
 	}
-	result, err := lists.Add(r.Context(), path, kind, entries, opts)
+	result, err := lists.Add(r.Context(), path, kind, edit.entries, opts)
 	if err != nil {
 		return nil, explainList(err, precious)
 	}

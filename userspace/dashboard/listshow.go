@@ -125,21 +125,13 @@ func number(text string, otherwise, most int) (int, error) {
 
 // checkEntry says what is wrong with entries before they are added.
 func (s *Server) checkEntry(_ http.ResponseWriter, r *http.Request) (any, error) {
-	kind, path, err := s.listOf(r)
+	edit, err := s.readEdit(r)
 	if err != nil {
 		return nil, err
 	}
-	var req entryRequest
-	if err := readBody(r, &req); err != nil {
-		return nil, err
-	}
-	entries, err := s.entries(req, kind)
-	if err != nil {
-		return nil, err
-	}
-	answer := done{Message: plural(len(entries), "address", "addresses") + " to add"}
-	if kind == lists.Deny && !req.Force {
-		for _, e := range entries {
+	answer := done{Message: plural(len(edit.entries), "address", "addresses") + " to add"}
+	if edit.kind == lists.Deny && !edit.force {
+		for _, e := range edit.entries {
 			if err := s.checkPrecious("deny", e.Prefix); err != nil {
 				var refused *apiError
 				if errors.As(err, &refused) {
@@ -149,21 +141,21 @@ func (s *Server) checkEntry(_ http.ResponseWriter, r *http.Request) (any, error)
 			}
 		}
 	}
-	list, err := lists.Load(path, kind)
+	list, err := lists.Load(edit.path, edit.kind)
 	if err != nil {
 		return nil, explainList(err, nil)
 	}
-	if len(entries) > 20 {
+	if len(edit.entries) > 20 {
 		return answer, nil // each look-up reads the whole list
 	}
-	for _, e := range entries {
+	for _, e := range edit.entries {
 		have, ok := list.Lookup(e.Prefix, s.opts.Now())
 		switch {
 		case ok && have.Prefix == e.Prefix:
-			answer.Notes = append(answer.Notes, fmt.Sprintf("%s is on the %s list already (line %d)", lists.FormatPrefix(e.Prefix), kind, have.Line))
+			answer.Notes = append(answer.Notes, fmt.Sprintf("%s is on the %s list already (line %d)", lists.FormatPrefix(e.Prefix), edit.kind, have.Line))
 		case ok:
 			answer.Notes = append(answer.Notes, fmt.Sprintf("%s lies in %s, which is on the %s list already (line %d)",
-				lists.FormatPrefix(e.Prefix), lists.FormatPrefix(have.Prefix), kind, have.Line))
+				lists.FormatPrefix(e.Prefix), lists.FormatPrefix(have.Prefix), edit.kind, have.Line))
 		}
 	}
 	return answer, nil
