@@ -4,54 +4,21 @@ package history
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"denmap/testenv/need"
+	"denmap/testenv/smalldisk"
 	"denmap/userspace/event"
 )
 
-const fullDiskEnv = "DENMAP_TEST_FULL_DISK"
-
-// TestFullDisk fills a small file system of its own: the test runs itself
-// again in a private mount namespace, as root there whoever it is here.
-func TestFullDisk(t *testing.T) {
-	if dir := os.Getenv(fullDiskEnv); dir != "" {
-		fullDisk(t, dir)
-		return
-	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestFullDisk$", "-test.v")
-	cmd.Env = append(os.Environ(), fullDiskEnv+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	if errors.Is(err, syscall.EPERM) {
-		need.Missing(t, "a small file system needs root or user namespaces")
-	}
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestFullDisk") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-}
+// TestFullDisk fills a small file system of its own.
+func TestFullDisk(t *testing.T) { smalldisk.Run(t, "8m", fullDisk) }
 
 func fullDisk(t *testing.T, dir string) {
-	if err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
-
 	t.Run("while running", func(t *testing.T) { fullWhileRunning(t, dir) })
 	t.Run("at the start", func(t *testing.T) { fullAtStart(t, dir) })
 	t.Run("with a damaged database", func(t *testing.T) { fullAndDamaged(t, dir) })
