@@ -115,7 +115,7 @@ func TestUndoEnds(t *testing.T) {
 		t.Errorf("a ban that would be over is in force: %v", bans)
 	}
 	late := c.do("POST", "/api/v1/bans", map[string]any{"source": "203.0.113.9", "for": "1h"}).want(http.StatusOK)
-	b.clock.forward(UndoLife)
+	b.clock.forward(undoLife)
 	c.do("POST", "/api/v1/undo", map[string]any{"undo": late.get("undo")}).want(http.StatusNotFound, "any more")
 	c.do("POST", "/api/v1/undo", map[string]any{"undo": strings.Repeat("x", 43)}).want(http.StatusNotFound)
 }

@@ -19,7 +19,7 @@ import (
 type done struct {
 	Message  string   `json:"message"`
 	Notes    []string `json:"notes,omitempty"` // what else there is to know
-	Undo     string   `json:"undo,omitempty"`  // for POST /api/v1/undo, for UndoLife
+	Undo     string   `json:"undo,omitempty"`  // for POST /api/v1/undo, for ten minutes
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -184,5 +184,5 @@ func (s *Server) putBack(ctx context.Context, bans []event.Ban) error {
 	return failed
 }
 
-// UndoLife is how long a change can be taken back.
-const UndoLife = 10 * time.Minute
+// undoLife is how long a change can be taken back.
+const undoLife = 10 * time.Minute

@@ -155,7 +155,7 @@ func (s *Server) Address() string {
 }
 
 // Link returns a new address that signs its first visitor in within
-// LinkLife. It is a secret: it belongs on a terminal, not in a log.
+// ten minutes. It is a secret: it belongs on a terminal, not in a log.
 func (s *Server) Link() (string, error) {
 	token, err := s.links.issue()
 	if err != nil {

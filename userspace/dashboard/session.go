@@ -15,9 +15,9 @@ import (
 
 // Lives of what lets somebody in.
 const (
-	LinkLife    = 10 * time.Minute // of a link that nobody has used
-	SessionIdle = 4 * time.Hour    // of a session that nobody uses; an open stream is no use
-	SessionLife = 24 * time.Hour   // of any session
+	linkLife    = 10 * time.Minute // of a link that nobody has used
+	sessionIdle = 4 * time.Hour    // of a session that nobody uses; an open stream is no use
+	sessionLife = 24 * time.Hour   // of any session
 )
 
 const (
@@ -74,7 +74,7 @@ func (l *links) issue() (string, error) {
 	if len(l.ends) >= maxLinks {
 		delete(l.ends, oldest)
 	}
-	l.ends[hash] = now.Add(LinkLife)
+	l.ends[hash] = now.Add(linkLife)
 	return text, nil
 }
 
@@ -133,7 +133,7 @@ func (s *sessions) begin() (cookie, key string, ends time.Time, err error) {
 		}
 		s.drop(stalest)
 	}
-	ends = now.Add(SessionLife)
+	ends = now.Add(sessionLife)
 	s.by[id] = &session{key: keyHash, ends: ends, used: now, gone: make(chan struct{})}
 	return cookie, key, ends, nil
 }
@@ -173,7 +173,7 @@ func (s *sessions) tidy() {
 
 func (s *sessions) sweep(now time.Time) {
 	for h, have := range s.by {
-		if !now.Before(have.ends) || now.Sub(have.used) >= SessionIdle {
+		if !now.Before(have.ends) || now.Sub(have.used) >= sessionIdle {
 			s.drop(h)
 		}
 	}

@@ -41,7 +41,7 @@ func TestSignIn(t *testing.T) {
 	if cookie == nil || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Domain != "" {
 		t.Fatalf("cookie %+v: want HttpOnly, SameSite=Strict, this host only", cookie)
 	}
-	if life := time.Duration(cookie.MaxAge) * time.Second; life > SessionLife || life < SessionLife-time.Minute {
+	if life := time.Duration(cookie.MaxAge) * time.Second; life > sessionLife || life < sessionLife-time.Minute {
 		t.Errorf("cookie lives %v", life)
 	}
 	if strings.Contains(r.body, cookie.Value) || strings.Contains(r.body, token) {
@@ -61,7 +61,7 @@ func TestSignIn(t *testing.T) {
 func TestLinkEnds(t *testing.T) {
 	b := newBench(t)
 	old, fresh := b.token(), ""
-	b.clock.forward(LinkLife - time.Second)
+	b.clock.forward(linkLife - time.Second)
 	fresh = b.token()
 	b.clock.forward(time.Second)
 	b.try(old).want(http.StatusForbidden)
@@ -105,8 +105,8 @@ func TestSignOut(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	b := newBench(t)
 	idle, busy := b.signIn(), b.signIn()
-	for range int(SessionLife/SessionIdle)*2 - 1 {
-		b.clock.forward(SessionIdle / 2)
+	for range int(sessionLife/sessionIdle)*2 - 1 {
+		b.clock.forward(sessionIdle / 2)
 		busy.do("GET", "/api/v1/settings", nil).want(http.StatusOK)
 		// What a page that is left open asks by itself is no use.
 		idle.do("GET", healthPath, nil)
@@ -114,7 +114,7 @@ func TestSessionEnds(t *testing.T) {
 	}
 	idle.do("GET", "/api/v1/now", nil).want(http.StatusUnauthorized)
 	busy.do("GET", "/api/v1/now", nil).want(http.StatusOK)
-	b.clock.forward(SessionIdle/2 + time.Second)
+	b.clock.forward(sessionIdle/2 + time.Second)
 	busy.do("GET", "/api/v1/now", nil).want(http.StatusUnauthorized)
 }
 

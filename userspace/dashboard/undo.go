@@ -43,7 +43,7 @@ func (u *undos) keep(message string, do func(context.Context) error) (string, er
 		delete(u.kept, u.order[0])
 		u.order = u.order[1:]
 	}
-	u.kept[name] = undo{message: message, ends: u.now().Add(UndoLife), do: do}
+	u.kept[name] = undo{message: message, ends: u.now().Add(undoLife), do: do}
 	u.order = append(u.order, name)
 	return name, nil
 }

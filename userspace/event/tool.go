@@ -64,3 +64,13 @@ const (
 func (g Grade) String() string {
 	return [...]string{"blind", "proven", "manual"}[min(g, Manual)]
 }
+
+// ParseGrade returns the grade that has this name; false if none has.
+func ParseGrade(name string) (Grade, bool) {
+	for g := Blind; g <= Manual; g++ {
+		if g.String() == name {
+			return g, true
+		}
+	}
+	return Blind, false
+}

@@ -17,7 +17,7 @@ import (
 // line as DENMAP_EVENT.
 func OpenJournal(o SocketOptions) *SocketSink {
 	if o.Path == "" {
-		o.Path = JournalSocket
+		o.Path = journalSocket
 	}
 	encode := func(e event.Event) ([]byte, error) {
 		rec := NewRecord(e, o.Meta)

@@ -50,18 +50,9 @@ func parseConfidence(name string) event.Confidence {
 	return event.Low
 }
 
-// ParseGrade returns the grade with the given log name.
-func ParseGrade(name string) (event.Grade, bool) {
-	for g := event.Blind; g <= event.Manual; g++ {
-		if g.String() == name {
-			return g, true
-		}
-	}
-	return event.Blind, false
-}
-
+// parseGrade takes a name that it does not know for the least.
 func parseGrade(name string) event.Grade {
-	g, _ := ParseGrade(name)
+	g, _ := event.ParseGrade(name)
 	return g
 }
 

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// DefaultPoll is how often Follow looks for new lines.
-const DefaultPoll = 200 * time.Millisecond
+// defaultPoll is how often Follow looks for new lines.
+const defaultPoll = 200 * time.Millisecond
 
 // ErrNoLog is returned, wrapped, by Read when there is no file at all.
 var ErrNoLog = errors.New("no event log")
@@ -27,7 +27,7 @@ type ReaderOptions struct {
 	Filter Filter
 	Last   int           // of what was written so far, only the last N that fit; 0: all
 	Notes  io.Writer     // told once of lines and files that cannot be read; nil drops it
-	Poll   time.Duration // of Follow; 0 is DefaultPoll
+	Poll   time.Duration // of Follow; 0 is 200 ms
 }
 
 // Reader reads the log in the order in which it was written. One call of
@@ -46,7 +46,7 @@ func NewReader(o ReaderOptions) *Reader {
 		o.Notes = io.Discard
 	}
 	if o.Poll <= 0 {
-		o.Poll = DefaultPoll
+		o.Poll = defaultPoll
 	}
 	if real, err := filepath.EvalSymlinks(o.Path); err == nil {
 		o.Path = real

@@ -12,8 +12,8 @@ import (
 
 // The sockets of the local daemons.
 const (
-	SyslogSocket  = "/dev/log"
-	JournalSocket = "/run/systemd/journal/socket"
+	syslogSocket  = "/dev/log"
+	journalSocket = "/run/systemd/journal/socket"
 )
 
 // facility is LOG_DAEMON of RFC 5424, table 1.
@@ -48,7 +48,7 @@ func priority(e event.Event) int {
 // not there yet is tried again with each event.
 func OpenSyslog(o SocketOptions) *SocketSink {
 	if o.Path == "" {
-		o.Path = SyslogSocket
+		o.Path = syslogSocket
 	}
 	now := o.Now
 	if now == nil {

@@ -61,8 +61,8 @@ func (d *document) render() ([]byte, error) {
 	if len(d.appended) > 0 {
 		out = d.appendEntries(out)
 	}
-	if len(out) > MaxFileSize {
-		return nil, fmt.Errorf("the list would grow to %d bytes: expected at most %d", len(out), MaxFileSize)
+	if len(out) > maxFileSize {
+		return nil, fmt.Errorf("the list would grow to %d bytes: expected at most %d", len(out), maxFileSize)
 	}
 	if n := d.total(); n > MaxEntries {
 		return nil, fmt.Errorf("the list would grow to %d entries: expected at most %d", n, MaxEntries)
@@ -109,8 +109,8 @@ func (d *document) appendRewritten(out, line []byte, e Entry) ([]byte, error) {
 			out = append(out, '\r')
 		}
 	}
-	if n := len(out) - start; n > MaxLine {
-		return nil, fmt.Errorf("line %d would grow to %d bytes: expected at most %d", e.Line, n, MaxLine)
+	if n := len(out) - start; n > maxLine {
+		return nil, fmt.Errorf("line %d would grow to %d bytes: expected at most %d", e.Line, n, maxLine)
 	}
 	return append(out, line[len(text):]...), nil
 }

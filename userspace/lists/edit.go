@@ -24,7 +24,7 @@ const (
 	dirMode  fs.FileMode = 0o755
 )
 
-// maxComment keeps a line with a comment far below MaxLine.
+// maxComment keeps a line with a comment far below maxLine.
 const maxComment = 1024 // bytes
 
 // Action is what an edit did with one network.
@@ -151,7 +151,7 @@ func edit(ctx context.Context, path string, kind Kind, change func(*document) er
 	}()
 
 	result = &EditResult{Path: file.Path()}
-	data, err := file.Read(MaxFileSize)
+	data, err := file.Read(maxFileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		result.Created, err = true, nil
 	}

@@ -30,9 +30,9 @@ import (
 // Limits of a list file. They leave room for the largest public feeds, and
 // stop a wrong path, such as a disk image, before it fills the memory.
 const (
-	MaxFileSize = 128 << 20 // bytes
+	maxFileSize = 128 << 20 // bytes
 	MaxEntries  = 2 << 20
-	MaxLine     = 4096 // bytes, without the line end
+	maxLine     = 4096 // bytes, without the line end
 )
 
 // Kind says which list a file is.

@@ -23,7 +23,7 @@ func Load(path string, kind Kind) (*List, error) { return load(path, kind, false
 func LoadWithComments(path string, kind Kind) (*List, error) { return load(path, kind, true) }
 
 func load(path string, kind Kind, comments bool) (*List, error) {
-	data, err := safefile.Read(path, MaxFileSize)
+	data, err := safefile.Read(path, maxFileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &List{Path: path, Kind: kind, Missing: true}, nil
 	}

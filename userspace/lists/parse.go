@@ -68,8 +68,8 @@ func parse(path string, kind Kind, data []byte, comments bool) (*List, error) {
 // parseLine reads one line without its "\n". It reports false for a line
 // without a network.
 func parseLine(raw []byte, kind Kind, comments bool) (e Entry, at span, found bool, err error) {
-	if len(raw) > MaxLine {
-		return e, at, false, fmt.Errorf("%q is %d bytes long: expected at most %d", clip(string(raw[:maxShown+1])), len(raw), MaxLine)
+	if len(raw) > maxLine {
+		return e, at, false, fmt.Errorf("%q is %d bytes long: expected at most %d", clip(string(raw[:maxShown+1])), len(raw), maxLine)
 	}
 	text, comment := raw, []byte(nil)
 	if i := bytes.IndexAny(raw, "#;"); i >= 0 {

@@ -90,7 +90,7 @@ func TestParseRefuses(t *testing.T) {
 		{strings.Repeat("x\n", 20), "(and 19 more bad lines)", Deny},
 		{strings.Repeat("x\n", 500), "(and at least 19 more bad lines)", Deny},
 		{strings.Repeat("\x00", 1<<20), "is 1048576 bytes long: expected at most 4096", Deny},
-		{"# " + strings.Repeat("c", MaxLine), "expected at most 4096", Deny},
+		{"# " + strings.Repeat("c", maxLine), "expected at most 4096", Deny},
 	}
 	for _, tt := range tests {
 		list, err := parse("/etc/denmap/some.list", tt.kind, []byte(tt.in), false)
@@ -195,7 +195,7 @@ func TestLoadHugeFileOfZeros(t *testing.T) {
 	if _, err := Load(path, Deny); !errors.Is(err, safefile.ErrTooLarge) {
 		t.Errorf("Load of 1 GiB of zeros: %v, want ErrTooLarge", err)
 	}
-	if err := os.Truncate(path, MaxFileSize); err != nil {
+	if err := os.Truncate(path, maxFileSize); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(path, Deny); err == nil || !strings.Contains(err.Error(), "line 1") {

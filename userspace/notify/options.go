@@ -22,19 +22,19 @@ const (
 
 // The defaults of Options.
 const (
-	DefaultPort           = 587
-	DefaultDigest         = time.Hour
-	DefaultMaxPerDay      = 24
-	DefaultSettle         = 5 * time.Second
-	DefaultAttemptTimeout = time.Minute
-	DefaultGrace          = 5 * time.Second
+	defaultPort           = 587
+	defaultDigest         = time.Hour
+	defaultMaxPerDay      = 24
+	defaultSettle         = 5 * time.Second
+	defaultAttemptTimeout = time.Minute
+	defaultGrace          = 5 * time.Second
 )
 
 // Options configures a Notifier. The zero value has no destination and is
 // valid: such a Notifier forgets every event.
 type Options struct {
 	Host         string // mail server; empty: no mail
-	Port         int    // 1..65535; 0 is DefaultPort
+	Port         int    // 1..65535; 0 is 587
 	TLS          string // TLSStartTLS (also ""), TLSImplicit or TLSNone
 	Username     string // empty: no authentication
 	PasswordFile string // see ReadSecret
@@ -43,8 +43,8 @@ type Options struct {
 
 	URLs []string // chats and webhooks, see the package comment
 
-	Digest    time.Duration // 0 is DefaultDigest; at least a second
-	MaxPerDay int           // messages a day to each destination; 0 is DefaultMaxPerDay
+	Digest    time.Duration // 0 is an hour; at least a second
+	MaxPerDay int           // messages a day to each destination; 0 is 24
 
 	StateDir       string // required if there is a destination
 	Hostname       string // named in messages; empty: the kernel's
@@ -57,9 +57,9 @@ type Options struct {
 	Clock          Clock          // nil: the system's
 	Location       *time.Location // whose midnight starts a day; nil: time.Local
 	RootCAs        *x509.CertPool // nil: the system's
-	Settle         time.Duration  // how long an alert gathers what belongs to it; 0 is DefaultSettle
-	AttemptTimeout time.Duration  // the whole of one delivery attempt; 0 is DefaultAttemptTimeout
-	Grace          time.Duration  // how long Run waits for deliveries when it is told to stop; 0 is DefaultGrace
+	Settle         time.Duration  // how long an alert gathers what belongs to it; 0 is five seconds
+	AttemptTimeout time.Duration  // the whole of one delivery attempt; 0 is a minute
+	Grace          time.Duration  // how long Run waits for deliveries when it is told to stop; 0 is five seconds
 	Credentials    string         // systemd's credential directory; empty: $CREDENTIALS_DIRECTORY
 
 	// Report, if set, gets one line when a destination starts or stops
@@ -75,25 +75,25 @@ func (o Options) Enabled() bool { return o.Host != "" || len(o.URLs) > 0 }
 // that names the first bad value.
 func (o Options) withDefaults() (Options, error) {
 	if o.Port == 0 {
-		o.Port = DefaultPort
+		o.Port = defaultPort
 	}
 	if o.TLS == "" {
 		o.TLS = TLSStartTLS
 	}
 	if o.Digest == 0 {
-		o.Digest = DefaultDigest
+		o.Digest = defaultDigest
 	}
 	if o.MaxPerDay == 0 {
-		o.MaxPerDay = DefaultMaxPerDay
+		o.MaxPerDay = defaultMaxPerDay
 	}
 	if o.Settle == 0 {
-		o.Settle = DefaultSettle
+		o.Settle = defaultSettle
 	}
 	if o.AttemptTimeout == 0 {
-		o.AttemptTimeout = DefaultAttemptTimeout
+		o.AttemptTimeout = defaultAttemptTimeout
 	}
 	if o.Grace == 0 {
-		o.Grace = DefaultGrace
+		o.Grace = defaultGrace
 	}
 	if o.Clock == nil {
 		o.Clock = systemClock{}

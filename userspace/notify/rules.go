@@ -19,9 +19,9 @@ const (
 	SeverityCritical = 9 // a protected or internal source, protection lost
 )
 
-// DefaultQuiet is how long no source may have been detected for the next
+// defaultQuiet is how long no source may have been detected for the next
 // detection to be told at once.
-const DefaultQuiet = 24 * time.Hour
+const defaultQuiet = 24 * time.Hour
 
 // ReasonStopped is the event.Event.Reason of a detached event that the
 // operator asked for, alone or before ": " and particulars. Every other
@@ -64,7 +64,7 @@ const (
 // by Notifier.SetInternal.
 type Rules struct {
 	MinSeverity int           // what is below is left out; 0 keeps everything
-	Quiet       time.Duration // 0 is DefaultQuiet
+	Quiet       time.Duration // 0 is a day
 	Watched     bool          // also tell of sources that are allow-listed with "watch"
 
 	// Internal holds networks that belong to the operator, besides private,
@@ -174,7 +174,7 @@ func (r Rules) scanSeverity(e event.Event) int {
 
 func (r Rules) quiet() time.Duration {
 	if r.Quiet == 0 {
-		return DefaultQuiet
+		return defaultQuiet
 	}
 	return r.Quiet
 }

@@ -29,7 +29,7 @@ import (
 
 // Limits of the wait for a confirmation.
 const (
-	MinWait = time.Second
+	minWait = time.Second
 	MaxWait = 24 * time.Hour
 )
 

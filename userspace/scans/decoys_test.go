@@ -34,7 +34,7 @@ func checkGroup(t *testing.T, e event.Event, id string, n int) {
 }
 
 func TestDecoysAreOneEvent(t *testing.T) {
-	inBubble(t, Options{DecoyWait: DefaultDecoyWait}, func(b *bench) {
+	inBubble(t, Options{DecoyWait: defaultDecoyWait}, func(b *bench) {
 		first, second := alert(event.SYN), ban(event.SYN)
 		for n := 1; n <= 4; n++ {
 			b.send(decoy(n, first))
@@ -45,7 +45,7 @@ func TestDecoysAreOneEvent(t *testing.T) {
 		if got := b.take(); len(got) != 0 {
 			t.Fatalf("%d lines before all decoys can be known", len(got))
 		}
-		b.pass(DefaultDecoyWait)
+		b.pass(defaultDecoyWait)
 		for _, e := range b.want("scan-detected id1 score 4 of 4", "source-banned id1 score 8 of 8", "source-banned id2 score 8 of 8",
 			"source-banned id3 score 8 of 8", "source-banned id4 score 8 of 8") {
 			checkGroup(t, e, "id1", 4)

@@ -22,11 +22,11 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultQuiet      = 2 * time.Minute
-	DefaultPoll       = 15 * time.Second
-	DefaultMaxOpen    = 65536
-	DefaultLocateWait = time.Second
-	DefaultDecoyWait  = 50 * time.Millisecond
+	defaultQuiet      = 2 * time.Minute
+	defaultPoll       = 15 * time.Second
+	defaultMaxOpen    = 65536
+	defaultLocateWait = time.Second
+	defaultDecoyWait  = 50 * time.Millisecond
 )
 
 // Reasons of source-unbanned events, and what scan-ended events say.
@@ -97,13 +97,13 @@ func (o Options) withDefaults() Options {
 		o.NewID = func() string { return ulid.Make().String() }
 	}
 	if o.Quiet <= 0 {
-		o.Quiet = DefaultQuiet
+		o.Quiet = defaultQuiet
 	}
 	if o.Poll <= 0 {
-		o.Poll = DefaultPoll
+		o.Poll = defaultPoll
 	}
 	if o.MaxOpen <= 0 {
-		o.MaxOpen = DefaultMaxOpen
+		o.MaxOpen = defaultMaxOpen
 	}
 	if o.IPv6Prefix <= 0 || o.IPv6Prefix > 128 {
 		o.IPv6Prefix = 64
@@ -112,10 +112,10 @@ func (o Options) withDefaults() Options {
 		o.Monitor = func(string) bool { return false }
 	}
 	if o.LocateWait <= 0 {
-		o.LocateWait = DefaultLocateWait
+		o.LocateWait = defaultLocateWait
 	}
 	if o.DecoyWait == 0 {
-		o.DecoyWait = DefaultDecoyWait
+		o.DecoyWait = defaultDecoyWait
 	}
 	return o
 }

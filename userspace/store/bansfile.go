@@ -80,7 +80,7 @@ func DecodeBans(data []byte) ([]event.Ban, error) {
 	}
 	bans := make([]event.Ban, len(doc.Bans))
 	for i, r := range doc.Bans {
-		grade, ok := parseGrade(r.Grade)
+		grade, ok := event.ParseGrade(r.Grade)
 		switch {
 		case !validSource(r.Source):
 			return nil, fmt.Errorf("%w: ban %d has the source %q", ErrCorrupt, i+1, r.Source)
@@ -99,13 +99,4 @@ func DecodeBans(data []byte) ([]event.Ban, error) {
 // no file is written that would be called corrupt.
 func validSource(p netip.Prefix) bool {
 	return p.IsValid() && p == p.Masked() && !p.Addr().Is4In6()
-}
-
-func parseGrade(name string) (event.Grade, bool) {
-	for g := event.Blind; g <= event.Manual; g++ {
-		if g.String() == name {
-			return g, true
-		}
-	}
-	return 0, false
 }
