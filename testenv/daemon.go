@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +17,16 @@ import (
 
 // readyLimit is how long attach may take until it says "protecting".
 const readyLimit = 20 * time.Second
+
+// slowness multiplies readyLimit: DENMAP_LAB_SLOW is how many times slower
+// than others this machine is, such as one that software emulates.
+var slowness = sync.OnceValue(func() time.Duration {
+	n, err := strconv.Atoi(os.Getenv("DENMAP_LAB_SLOW"))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return time.Duration(n)
+})
 
 // ConfigPath is denmap's configuration file, on every host its own.
 const ConfigPath = "/etc/denmap/denmap.yaml"
@@ -120,7 +131,7 @@ func (h *Host) hasLink(name string) bool {
 
 func (d *Daemon) waitProtecting(iface string) {
 	d.host.t.Helper()
-	d.WaitStderr(readyLimit, "denmap: protecting "+iface)
+	d.WaitStderr(readyLimit*slowness(), "denmap: protecting "+iface)
 }
 
 // WaitStderr waits until the daemon has said a line that contains text,
