@@ -80,13 +80,7 @@ func attach(env *environment, c *cli.Context) error {
 		cfg, err := env.loadConfig(c)
 		return over.apply(cfg), err
 	}
-	// Before anything is read that may be taken back.
-	early := &recovery{env: env, c: c, report: func(line string) { env.say("%s", line) }, reload: make(chan os.Signal)}
-	untaken := early.try(c.Context)
-	cfg, err := load()
-	if untaken != nil && (err == nil || oneLine(untaken) != oneLine(err)) {
-		env.say("%s", oneLine(untaken))
-	}
+	cfg, err := env.firstConfig(c, load)
 	if err != nil {
 		return err
 	}
@@ -130,6 +124,18 @@ func attach(env *environment, c *cli.Context) error {
 		Control:  c.String("control"),
 	})
 	return env.explainAttach(err)
+}
+
+// firstConfig loads the configuration that a daemon begins with, once what
+// nobody confirmed has been taken back: that may be the configuration.
+func (e *environment) firstConfig(c *cli.Context, load func() (config.Config, error)) (config.Config, error) {
+	early := &recovery{env: e, c: c, report: func(line string) { e.say("%s", line) }, reload: make(chan os.Signal)}
+	untaken := early.try(c.Context)
+	cfg, err := load()
+	if untaken != nil && (err == nil || oneLine(untaken) != oneLine(err)) {
+		e.say("%s", oneLine(untaken))
+	}
+	return cfg, err
 }
 
 // handedOver returns a context that ends at the signal with which the

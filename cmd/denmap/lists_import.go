@@ -68,21 +68,9 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 	if show != nil {
 		opts.Progress = func(lines int) { show(lines, 0) }
 	}
-	read := func() (*lists.ImportResult, error) {
-		if feed == "-" {
-			return lists.Import(c.Context, path, kind, env.Stdin, opts)
-		}
-		return lists.ImportFile(c.Context, path, kind, feed, opts)
-	}
-	if trial.wait > 0 {
-		// A slow feed must not use up the time to confirm.
-		data, err := env.wholeFeed(feed)
-		if err != nil {
-			return err
-		}
-		read = func() (*lists.ImportResult, error) {
-			return lists.Import(c.Context, path, kind, bytes.NewReader(data), opts)
-		}
+	read, err := env.importer(c, kind, path, feed, trial.wait > 0, opts)
+	if err != nil {
+		return err
 	}
 	return trial.runFile(path, "an import into the "+kind.String()+" list", func() (bool, error) {
 		result, err := read()
@@ -95,6 +83,27 @@ func importList(env *environment, c *cli.Context, kind lists.Kind, feed string) 
 		env.tellImport(kind, result)
 		return result.Added+result.Updated > 0, env.enforceImport(c, kind, path, before)
 	})
+}
+
+// importer returns what imports the feed into the list at path. A change that
+// waits to be confirmed reads the feed at once: a slow one must not use up
+// the time for that.
+func (e *environment) importer(c *cli.Context, kind lists.Kind, path, feed string, waits bool, opts lists.ImportOptions) (func() (*lists.ImportResult, error), error) {
+	if waits {
+		data, err := e.wholeFeed(feed)
+		if err != nil {
+			return nil, err
+		}
+		return func() (*lists.ImportResult, error) {
+			return lists.Import(c.Context, path, kind, bytes.NewReader(data), opts)
+		}, nil
+	}
+	return func() (*lists.ImportResult, error) {
+		if feed == "-" {
+			return lists.Import(c.Context, path, kind, e.Stdin, opts)
+		}
+		return lists.ImportFile(c.Context, path, kind, feed, opts)
+	}, nil
 }
 
 // wholeFeed reads a feed to its end.
