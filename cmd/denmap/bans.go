@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -70,24 +69,17 @@ func (e *environment) updateBanFile(c *cli.Context, cfg config.Config, change fu
 	return err
 }
 
-// banSource reads the address of a ban: one address, or the IPv6 network
-// that is scored as one source.
+// banSource reads the address of a ban.
 func banSource(arg string, ipv6Prefix int) (netip.Prefix, error) {
-	p, err := lists.ParsePrefix(arg)
-	if err != nil {
-		return p, badValue(err)
-	}
-	if a := p.Addr(); a.IsMulticast() || a.IsUnspecified() {
-		return p, usagef("ban %q: expected a source: nothing comes from a multicast or unspecified address", arg)
-	}
-	if p.IsSingleIP() || p.Addr().Is6() && p.Bits() == ipv6Prefix {
+	p, err := lists.ParseBan(arg, ipv6Prefix)
+	if err == nil {
 		return p, nil
 	}
-	expected := "expected one address"
-	if p.Addr().Is6() {
-		expected = fmt.Sprintf("expected one address or a /%d", ipv6Prefix)
+	var wide *lists.WideError
+	if errors.As(err, &wide) {
+		return p, withHint(badValue(err), "denmap lists add deny %s keeps a whole network out", arg)
 	}
-	return p, withHint(usagef("ban %q: %s", arg, expected), "denmap lists add deny %s keeps a whole network out", arg)
+	return p, badValue(err)
 }
 
 // ipv6Prefix returns how many bits of an IPv6 source are scored as one:

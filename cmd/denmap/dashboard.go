@@ -74,7 +74,7 @@ func newPage(env *environment, c *cli.Context, o pageOptions) (*page, error) {
 		Listen: o.config.Dashboard.Listen, ConfigFile: file, ConfigNamed: named,
 		Config: p.config, Reload: p.reloadNow,
 		Kernel: p.kernel, Monitor: p.kernel, History: o.history, Evidence: p.kernel,
-		Precious: p.kernel.precious, Locate: o.locate, TestMail: p.testMail,
+		Waiting: p.waiting, Precious: p.kernel.precious, Locate: o.locate, TestMail: p.testMail,
 		Version: version(), Hostname: o.wiring.meta.Hostname, Now: env.Now, Report: o.wiring.report,
 	})
 	if err != nil {
@@ -158,6 +158,15 @@ func (p *page) reloadNow(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
+}
+
+// waiting refuses an edit of the same file that another change waits with.
+func (p *page) waiting(what string) error {
+	change, left, err := waitingChange(p.config())
+	if err == nil && left > 0 && change.What == what {
+		err = pendingError(change, left)
+	}
+	return err
 }
 
 func (p *page) testMail(ctx context.Context, cfg config.Config) ([]notify.TestResult, error) {

@@ -78,6 +78,8 @@ type healthReport struct {
 	Lost        uint64   `json:"lost"`         // events and table entries
 	FillPercent int      `json:"fill_percent"` // of the fullest table
 
+	Unconfirmed *unconfirmed `json:"unconfirmed,omitempty"` // no problem by itself
+
 	worst     verdict
 	protected []string
 }
@@ -159,6 +161,7 @@ func (h *healthReport) examineInterfaces(env *environment, c *cli.Context, state
 	if bad != nil {
 		h.add(warning, "configuration refused: %s", oneLine(bad))
 	}
+	h.Unconfirmed = readUnconfirmed(cfg)
 	wanted, err := wantedInterfaces(env, cfg)
 	if err != nil {
 		return err
@@ -249,6 +252,9 @@ func (h *healthReport) line() string {
 	text := strings.Join(h.Problems, "; ")
 	if text == "" {
 		text = "protecting " + strings.Join(h.protected, ", ")
+	}
+	if h.Unconfirmed != nil {
+		text += "; " + printable(h.Unconfirmed.text())
 	}
 	// A bar would begin the performance data.
 	text = strings.ReplaceAll(text, "|", "/")

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"denmap/loader"
+	"denmap/userspace/config"
 	"denmap/userspace/daemon"
 	"denmap/userspace/units"
 )
@@ -28,6 +29,7 @@ func statusCommand(env *environment) *cli.Command {
 			}
 			report := statusReport{Schema: schema, Log: cfg.Log.Path, Interfaces: []interfaceStatus{}, Counters: []counterStatus{}, Tables: []tableStatus{}, Troubles: []daemon.Trouble{}}
 			report.readNotify(cfg)
+			report.Unconfirmed = readUnconfirmed(cfg)
 			state, err := env.openState()
 			if errors.Is(err, loader.ErrNotAttached) && c.Bool("json") {
 				return errors.Join(env.writeJSON(report), err)
@@ -57,6 +59,7 @@ type statusReport struct {
 	Daemon      bool              `json:"daemon"` // false: the kernel acts on its own
 	PausedUntil time.Time         `json:"paused_until,omitzero"`
 	Silent      bool              `json:"silent"` // the dead man's switch has let go: every packet passes
+	Unconfirmed *unconfirmed      `json:"unconfirmed,omitempty"`
 	Interfaces  []interfaceStatus `json:"interfaces"`
 	Rules       *ruleStatus       `json:"rules,omitempty"`
 	Counters    []counterStatus   `json:"counters"`
@@ -66,6 +69,28 @@ type statusReport struct {
 	Log         string            `json:"log"`
 	Troubles    []daemon.Trouble  `json:"troubles"`         // what the daemon says is wrong
 	Notify      *notifyStatus     `json:"notify,omitempty"` // unless nobody is to be told
+}
+
+// unconfirmed is a change that denmap confirm keeps.
+type unconfirmed struct {
+	What    string `json:"what"`         // allow, deny, config or bans
+	Text    string `json:"text"`         // for people
+	Seconds int64  `json:"left_seconds"` // until it is taken back
+}
+
+// readUnconfirmed returns nil if nothing waits, or if that cannot be told:
+// who may not read the state is told so elsewhere.
+func readUnconfirmed(cfg config.Config) *unconfirmed {
+	change, left, err := waitingChange(cfg)
+	if err != nil || left <= 0 {
+		return nil
+	}
+	return &unconfirmed{change.What, change.Text, int64(left.Seconds())}
+}
+
+func (u *unconfirmed) text() string {
+	left := units.FormatDuration(max(time.Duration(u.Seconds)*time.Second, time.Second))
+	return fmt.Sprintf("%s: taken back in %s, unless denmap confirm is run", u.Text, left)
 }
 
 type interfaceStatus struct {
@@ -180,6 +205,9 @@ func (r *statusReport) text(env *environment) string {
 	}
 	if !r.PausedUntil.IsZero() {
 		fmt.Fprintf(&text, "paused: until %s, every packet passes\n", env.clock(r.PausedUntil))
+	}
+	if r.Unconfirmed != nil {
+		fmt.Fprintf(&text, "waits:  %s\n", printable(r.Unconfirmed.text()))
 	}
 	fmt.Fprintf(&text, "log:    %s\n", printable(r.Log))
 	fmt.Fprintf(&text, "memory: %s of kernel memory\n", memory(r.Memory))

@@ -58,11 +58,10 @@ func (e *environment) newTrial(c *cli.Context, cfg config.Config, what string) (
 	if err := t.settle(); err != nil {
 		return nil, err
 	}
-	last, now, err := t.journal.Read()
-	if err != nil && !errors.Is(err, pending.ErrNone) {
+	last, left, err := waitingChange(cfg)
+	if err != nil {
 		return nil, err
 	}
-	left := last.Left(now)
 	if left > 0 && (t.wait > 0 || last.What == what && what != whatBans) {
 		return nil, withHint(pendingError(last, left), "denmap confirm keeps that one, denmap confirm --undo takes it back")
 	}

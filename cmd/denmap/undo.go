@@ -31,6 +31,16 @@ const (
 // reloadWait is how long the daemon may take to answer.
 const reloadWait = 15 * time.Second
 
+// waitingChange returns the change that waits to be confirmed, and for how
+// long it still does; 0: none waits.
+func waitingChange(cfg config.Config) (pending.Change, time.Duration, error) {
+	change, now, err := pending.In(cfg.StateDir, nil).Read()
+	if errors.Is(err, pending.ErrNone) {
+		err = nil
+	}
+	return change, change.Left(now), err
+}
+
 func pendingError(change pending.Change, left time.Duration) error {
 	return fmt.Errorf("%w for %s more: %s", pending.ErrWaiting, units.FormatDuration(max(left, time.Second)), change.Text)
 }

@@ -57,6 +57,7 @@ func TestBanRefusals(t *testing.T) {
 		text   string
 	}{
 		{map[string]any{"source": "not-an-address"}, 422, "source", `address \"not-an-address\": expected an address or network`},
+		{map[string]any{"source": "224.0.0.251"}, 422, "source", "nothing comes from a multicast or unspecified address"},
 		{map[string]any{"source": "203.0.113.0/24"}, 422, "source", "expected one address; the deny list keeps a whole network out"},
 		{map[string]any{"source": "2001:db8::/48"}, 422, "source", "expected one address or a /64"},
 		{map[string]any{"source": "203.0.113.9/24"}, 422, "source", "host bits"},

@@ -65,7 +65,11 @@ func (s *Server) addBan(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (s *Server) newBan(req banRequest) (event.Ban, error) {
-	source, err := s.banSource(req.Source)
+	source, err := lists.ParseBan(req.Source, s.opts.Config().Detect.IPv6Prefix)
+	var wide *lists.WideError
+	if errors.As(err, &wide) {
+		err = fmt.Errorf("%w; the deny list keeps a whole network out", err)
+	}
 	if err != nil {
 		return event.Ban{}, badValue("source", err)
 	}
@@ -80,23 +84,6 @@ func (s *Server) newBan(req banRequest) (event.Ban, error) {
 	}
 	now := s.opts.Now()
 	return event.Ban{Source: source, Grade: event.Manual, Since: now, Until: now.Add(length), Reason: req.Reason}, nil
-}
-
-// banSource reads the address of a ban: one address, or the IPv6 network
-// that is scored as one source.
-func (s *Server) banSource(text string) (netip.Prefix, error) {
-	p, err := lists.ParsePrefix(text)
-	if err != nil {
-		return p, err
-	}
-	bits := s.opts.Config().Detect.IPv6Prefix
-	switch {
-	case p.IsSingleIP() || p.Addr().Is6() && p.Bits() == bits:
-		return p, nil
-	case p.Addr().Is6():
-		return p, fmt.Errorf("ban %q: expected one address or a /%d; the deny list keeps a whole network out", text, bits)
-	}
-	return p, fmt.Errorf("ban %q: expected one address; the deny list keeps a whole network out", text)
 }
 
 // checkPrecious refuses to cut off this host or its administrator.

@@ -27,6 +27,29 @@ func (s *Server) listOf(r *http.Request) (lists.Kind, string, error) {
 	return 0, "", &apiError{Status: http.StatusNotFound, Message: "expected the list allow or deny"}
 }
 
+// checkWaiting refuses to edit what waits to be confirmed.
+func (s *Server) checkWaiting(what string) error {
+	if s.opts.Waiting == nil {
+		return nil
+	}
+	if err := s.opts.Waiting(what); err != nil {
+		return &apiError{
+			Status: http.StatusConflict, Message: err.Error(),
+			Hint: "denmap confirm keeps that one, denmap confirm --undo takes it back",
+		}
+	}
+	return nil
+}
+
+// editableList is listOf for a request that changes the list.
+func (s *Server) editableList(r *http.Request) (lists.Kind, string, error) {
+	kind, path, err := s.listOf(r)
+	if err == nil {
+		err = s.checkWaiting(kind.String())
+	}
+	return kind, path, err
+}
+
 type entryRequest struct {
 	Addresses string `json:"addresses"` // separated by white space or commas
 	Comment   string `json:"comment"`
@@ -109,6 +132,9 @@ func (s *Server) addToList(_ http.ResponseWriter, r *http.Request) (any, error) 
 		return nil, err
 	}
 	kind, path := edit.kind, edit.path
+	if err := s.checkWaiting(kind.String()); err != nil {
+		return nil, err
+	}
 	opts := lists.AddOptions{Now: s.opts.Now(), Force: edit.force}
 	var precious []Precious
 	if kind == lists.Deny && !edit.force {
@@ -137,6 +163,9 @@ func (s *Server) addToList(_ http.ResponseWriter, r *http.Request) (any, error) 
 
 // undoAdd takes off what was added, and puts back what it was before.
 func (s *Server) undoAdd(ctx context.Context, kind lists.Kind, path string, result *lists.EditResult, before *lists.List) error {
+	if err := s.checkWaiting(kind.String()); err != nil {
+		return err
+	}
 	var added []netip.Prefix
 	old := make(map[netip.Prefix]lists.Entry)
 	for _, e := range before.Entries {
@@ -166,7 +195,7 @@ func (s *Server) undoAdd(ctx context.Context, kind lists.Kind, path string, resu
 
 // removeFromList is "denmap lists remove".
 func (s *Server) removeFromList(_ http.ResponseWriter, r *http.Request) (any, error) {
-	kind, path, err := s.listOf(r)
+	kind, path, err := s.editableList(r)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +222,9 @@ func (s *Server) removeFromList(_ http.ResponseWriter, r *http.Request) (any, er
 		return answer, nil
 	}
 	answer.Undo, err = s.undos.keep(fmt.Sprintf("%s is on the %s list again", lists.FormatPrefix(p), kind), func(ctx context.Context) error {
+		if err := s.checkWaiting(kind.String()); err != nil {
+			return err
+		}
 		_, err := lists.Add(ctx, path, kind, gone, lists.AddOptions{Now: s.opts.Now(), Force: true})
 		return explainList(err, nil)
 	})

@@ -27,7 +27,7 @@ type importAnswer struct {
 
 // importList is "denmap lists import" with the request's body as the feed.
 func (s *Server) importList(w http.ResponseWriter, r *http.Request) (any, error) {
-	kind, path, err := s.listOf(r)
+	kind, path, err := s.editableList(r)
 	if err != nil {
 		return nil, err
 	}

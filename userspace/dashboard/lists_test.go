@@ -3,6 +3,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -166,4 +167,33 @@ func TestListImport(t *testing.T) {
 	c.do("POST", "/api/v1/lists/deny/import", strings.NewReader("<html>404</html>\n")).want(http.StatusUnprocessableEntity, "no address in the feed")
 	c.do("POST", "/api/v1/lists/deny/import?for=never", strings.NewReader("192.0.2.254\n")).want(http.StatusUnprocessableEntity)
 	c.do("POST", "/api/v1/lists/deny/import", strings.NewReader(strings.Repeat("# "+strings.Repeat("x", 4000)+"\n", importBody/4000))).want(http.StatusRequestEntityTooLarge)
+}
+
+// TestWaitingChange refuses to edit what a command may take back soon.
+func TestWaitingChange(t *testing.T) {
+	waiting := ""
+	b := newBench(t, func(_ *bench, o *Options) {
+		o.Waiting = func(what string) error {
+			if what == waiting {
+				return errors.New("another change waits to be confirmed for 45s more: additions to the deny list")
+			}
+			return nil
+		}
+	})
+	c := b.signIn()
+	b.write("deny.list", "198.51.100.1\n")
+	undo := c.do("POST", "/api/v1/lists/deny", map[string]any{"addresses": "198.51.100.2"}).want(http.StatusOK).get("undo")
+	before := b.read("deny.list")
+	waiting = "deny"
+	const text = "another change waits to be confirmed for 45s more"
+	c.do("POST", "/api/v1/lists/deny", map[string]any{"addresses": "198.51.100.3"}).want(http.StatusConflict, text)
+	c.do("DELETE", "/api/v1/lists/deny?address=198.51.100.1", nil).want(http.StatusConflict, text)
+	c.do("POST", "/api/v1/lists/deny/import", map[string]any{}).want(http.StatusConflict, text)
+	c.do("POST", "/api/v1/undo", map[string]any{"undo": undo}).want(http.StatusConflict, text)
+	if after := b.read("deny.list"); after != before {
+		t.Errorf("the list is now %q", after)
+	}
+	c.do("POST", "/api/v1/lists/allow", map[string]any{"addresses": "198.51.100.3"}).want(http.StatusOK)
+	waiting = "config"
+	c.do("PUT", "/api/v1/settings", map[string]any{"changes": map[string]any{"ban.duration": "20m"}}).want(http.StatusConflict, text)
 }

@@ -38,6 +38,11 @@ type Options struct {
 	History  History
 	Evidence Evidence
 
+	// Waiting returns an error while a change of the command line waits to be
+	// confirmed that an edit of "allow", "deny" or "config" would mix with;
+	// taking that one back would undo both. nil: none ever waits.
+	Waiting func(what string) error
+
 	// Precious returns the addresses that must not be cut off.
 	Precious func() ([]Precious, error)
 	// Locate says where an address is. It must not take long.

@@ -52,6 +52,9 @@ func (s *Server) saveSettings(_ http.ResponseWriter, r *http.Request) (any, erro
 	if err := readBody(r, &req); err != nil {
 		return nil, err
 	}
+	if err := s.checkWaiting("config"); err != nil {
+		return nil, err
+	}
 	s.settings.Lock()
 	defer s.settings.Unlock()
 	p, err := s.planSettings(req)

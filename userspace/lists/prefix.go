@@ -105,3 +105,28 @@ func FormatPrefix(p netip.Prefix) string {
 	}
 	return p.String()
 }
+
+// WideError is a network where one source was expected; the deny list can
+// keep it out.
+type WideError struct{ text string }
+
+func (e *WideError) Error() string { return e.text }
+
+// ParseBan reads the source of a ban: one address, or the IPv6 network of
+// ipv6Prefix bits that is scored as one. Errors: *WideError.
+func ParseBan(s string, ipv6Prefix int) (netip.Prefix, error) {
+	p, err := ParsePrefix(s)
+	if err != nil {
+		return p, err
+	}
+	expected := "one address"
+	switch a := p.Addr(); {
+	case a.IsMulticast() || a.IsUnspecified():
+		return p, fmt.Errorf("ban %q: expected a source: nothing comes from a multicast or unspecified address", s)
+	case p.IsSingleIP() || a.Is6() && p.Bits() == ipv6Prefix:
+		return p, nil
+	case a.Is6():
+		expected = fmt.Sprintf("one address or a /%d", ipv6Prefix)
+	}
+	return p, &WideError{fmt.Sprintf("ban %q: expected %s", s, expected)}
+}
