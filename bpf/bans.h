@@ -28,8 +28,8 @@ static __always_inline struct ban *ban_in_force(void *map, const struct prefix *
 	return ban;
 }
 
-/* The ban of the address itself, or of its IPv6 prefix. *key is room on the
- * caller's own stack: Linux 6.1 takes a key from nowhere else.
+/* The ban of the address itself, or of an IPv6 prefix that it is in. *key is
+ * room on the caller's own stack: Linux 6.1 takes a key from nowhere else.
  */
 static __always_inline struct ban *find_ban(void *map, const struct suspect *x, struct prefix *key,
 					    __u32 *due)
@@ -40,11 +40,19 @@ static __always_inline struct ban *find_ban(void *map, const struct suspect *x, 
 	ban = ban_in_force(map, key, due);
 	if (ban || !x->p.ipv6)
 		return ban;
-	shorten(key, ipv6_prefix);
-	return ban_in_force(map, key, due);
+#pragma clang loop unroll(full)
+	for (int i = 0; i < BAN_PREFIXES; i++) {
+		if (!ban_prefixes[i])
+			return NULL;
+		shorten(key, ban_prefixes[i]);
+		ban = ban_in_force(map, key, due);
+		if (ban)
+			return ban;
+	}
+	return NULL;
 }
 
-/* What the ban tables may hold of the address or its prefix. */
+/* What the ban tables may hold of the address or its prefixes. */
 static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 {
 	__u32 hints;
@@ -53,8 +61,14 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 	hints = hints_of(&x->key, half);
 	if (!x->p.ipv6)
 		return hints;
-	shorten(&x->key, ipv6_prefix);
-	return hints | hints_of(&x->key, half);
+#pragma clang loop unroll(full)
+	for (int i = 0; i < BAN_PREFIXES; i++) {
+		if (!ban_prefixes[i])
+			break;
+		shorten(&x->key, ban_prefixes[i]);
+		hints |= hints_of(&x->key, half);
+	}
+	return hints;
 }
 
 enum banned {

@@ -27,6 +27,7 @@ volatile const __u32 udp_alert_score = 8; /* also for one-port sweeps */
 volatile const __u32 udp_ban_score = 16;
 volatile const __u64 decay_ms = 30 * 60 * 1000;
 volatile const __u32 ipv6_prefix = 64;
+volatile const __u8 ban_prefixes[BAN_PREFIXES] = {64}; /* that IPv6 bans may have, longest first */
 volatile const __u64 ban_ns = 600ULL * 1000 * 1000 * 1000;
 volatile const __u32 ban_multiplier = 4; /* of each further proven ban */
 volatile const __u64 ban_max_ns = 86400ULL * 1000 * 1000 * 1000;

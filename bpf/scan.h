@@ -39,6 +39,7 @@ enum layout {
 	HEADERS = 16,	   /* packets kept of one source */
 	HEADER_BYTES = 80, /* of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
+	BAN_PREFIXES = 4,     /* lengths of IPv6 prefixes that are looked up */
 	HINT_WORDS = 1 << 15, /* of hints, in each half */
 	OWN_SLOTS = 1 << 8,
 	LIST_MAX = 1 << 21, /* entries of a list */

@@ -159,6 +159,7 @@ const (
 	ScanLayoutHEADERS          ScanLayout = 16
 	ScanLayoutHEADER_BYTES     ScanLayout = 80
 	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
+	ScanLayoutBAN_PREFIXES     ScanLayout = 4
 	ScanLayoutHINT_WORDS       ScanLayout = 32768
 	ScanLayoutOWN_SLOTS        ScanLayout = 256
 	ScanLayoutLIST_MAX         ScanLayout = 2097152
@@ -541,6 +542,7 @@ const (
 	ScanVarBanMaxNs       = "ban_max_ns"
 	ScanVarBanMultiplier  = "ban_multiplier"
 	ScanVarBanNs          = "ban_ns"
+	ScanVarBanPrefixes    = "ban_prefixes"
 	ScanVarBanScore       = "ban_score"
 	ScanVarBlockInBtf     = "block_in_btf"
 	ScanVarBridgePort     = "bridge_port"
@@ -668,6 +670,7 @@ type ScanVariableSpecs struct {
 	BanMaxNs       *ebpf.VariableSpec `ebpf:"ban_max_ns"`
 	BanMultiplier  *ebpf.VariableSpec `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.VariableSpec `ebpf:"ban_ns"`
+	BanPrefixes    *ebpf.VariableSpec `ebpf:"ban_prefixes"`
 	BanScore       *ebpf.VariableSpec `ebpf:"ban_score"`
 	BlockInBtf     *ebpf.VariableSpec `ebpf:"block_in_btf"`
 	BridgePort     *ebpf.VariableSpec `ebpf:"bridge_port"`
@@ -800,6 +803,7 @@ type ScanVariables struct {
 	BanMaxNs       *ebpf.Variable `ebpf:"ban_max_ns"`
 	BanMultiplier  *ebpf.Variable `ebpf:"ban_multiplier"`
 	BanNs          *ebpf.Variable `ebpf:"ban_ns"`
+	BanPrefixes    *ebpf.Variable `ebpf:"ban_prefixes"`
 	BanScore       *ebpf.Variable `ebpf:"ban_score"`
 	BlockInBtf     *ebpf.Variable `ebpf:"block_in_btf"`
 	BridgePort     *ebpf.Variable `ebpf:"bridge_port"`

@@ -53,9 +53,12 @@ type Kernel struct {
 	mu       sync.Mutex // guards what follows
 	settings Settings
 	attached map[int]*attachment // by interface index
-	forgot   time.Time           // when visits were
-	prior    *prior              // of another layout, until its programs are replaced
-	replaced bool                // an earlier daemon's program has been
+	// prefixBefore is the length of scored IPv6 prefixes before the present
+	// settings; 0: none.
+	prefixBefore int
+	forgot       time.Time // when visits were
+	prior        *prior    // of another layout, until its programs are replaced
+	replaced     bool      // an earlier daemon's program has been
 
 	// names are those of the attached interfaces, for whoever must not wait
 	// until a program is loaded.
@@ -139,6 +142,7 @@ func (k *Kernel) identify() error {
 		return err
 	}
 	k.seed = meta.Seed
+	k.prefixBefore = int(meta.Ipv6Prefix)
 	return k.publish()
 }
 
@@ -184,7 +188,7 @@ func (k *Kernel) Reconfigure(s Settings) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.settings
-	k.settings = s
+	k.settings, k.prefixBefore = s, old.IPv6Prefix
 	for _, a := range k.attached {
 		// An earlier daemon's program is for Attach to replace, which knows
 		// the interface. One that is gone needs no settings.

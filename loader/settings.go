@@ -89,6 +89,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarUdpBanScore:    uint32(s.UDPBan),
 		bpf.ScanVarDecayMs:        uint64(s.Decay.Milliseconds()),
 		bpf.ScanVarIpv6Prefix:     uint32(s.IPv6Prefix),
+		bpf.ScanVarBanPrefixes:    prefixes(s.IPv6Prefix),
 		bpf.ScanVarBanNs:          uint64(s.BanDuration),
 		bpf.ScanVarBanMultiplier:  uint32(max(s.BanMultiplier, 1)),
 		bpf.ScanVarBanMaxNs:       uint64(max(s.BanMax, s.BanDuration)),
@@ -176,6 +177,13 @@ func (k *Kernel) tryPrograms(f flow, frags bool) (programs, error) {
 	}
 	if err := specialize(spec, k.settings, f, k.seed); err != nil {
 		return programs{}, err
+	}
+	looked, err := k.banPrefixes()
+	if err != nil {
+		return programs{}, err
+	}
+	if err := spec.Variables[bpf.ScanVarBanPrefixes].Set(looked); err != nil {
+		return programs{}, fmt.Errorf("set %s: %w", bpf.ScanVarBanPrefixes, err)
 	}
 	if !frags {
 		spec.Programs["scan_xdp"].Flags &^= fragsFlag
