@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate docs check-generated build test test-bpf test-lab test-kernels test-kernel test-packages lint vulncheck check fuzz bench eval coverage refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab test-kernels test-kernel test-packages lint vulncheck check fuzz bench bench-wire eval coverage refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -62,6 +62,9 @@ fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root
 
 bench: ## cost of each path as a ratio to a bare drop, and of loading lists; root
 	go run ./testenv/cmd/bench -json build/bench.json
+
+bench-wire: ## drops per second beside other filters, and TCP traffic, on a veth pair; five minutes; root
+	go run ./testenv/cmd/benchwire -json build/bench-wire.json
 
 eval: build ## detection and false alarms on labelled captures: make eval PCAPS=DIR; root
 	go run ./testenv/cmd/eval -denmap build/denmap $(PCAPS)

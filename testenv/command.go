@@ -118,6 +118,13 @@ func (c *Cmd) Result() Result {
 	return Result{c.Args, stdout.String(), stderr.String(), c.ProcessState.ExitCode(), time.Since(start)}
 }
 
+// ToolPath returns where one of the known tools is, and ends the test when
+// it is missing.
+func (h *Host) ToolPath(name string) string {
+	h.t.Helper()
+	return mustTool(h.t, name)
+}
+
 // Tool runs one of the known tools on the host and returns how it ended.
 func (h *Host) Tool(name string, args ...string) Result {
 	h.t.Helper()

@@ -42,6 +42,12 @@ var tools = []tool{
 	{"fail2ban-server", "fail2ban", []string{"--version"}},
 	{"fail2ban-client", "fail2ban", []string{"--version"}},
 	{"crowdsec-custom-bouncer", "crowdsec-custom-bouncer", []string{"-version"}},
+	{"nft", "nftables", []string{"--version"}},
+	{"iptables", "iptables", []string{"--version"}},
+	{"ipset", "ipset", []string{"--version"}},
+	{"xdp-filter", "xdp-tools", []string{"--version"}},
+	{"iperf3", "iperf3", []string{"--version"}},
+	{"wrk", "wrk", []string{"--version"}},
 	{"promtool", "prometheus", []string{"--version"}},
 }
 

@@ -13,6 +13,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"denmap/testenv/measure"
 )
 
 type options struct {
@@ -61,7 +63,7 @@ func run(o options) error {
 	}
 	now.print(os.Stdout, before)
 	if o.output != "" {
-		if err := now.write(o.output); err != nil {
+		if err := measure.WriteJSON(o.output, now); err != nil {
 			return err
 		}
 	}
@@ -106,8 +108,8 @@ func measurePaths(o options) ([]row, error) {
 			continue
 		}
 		rows = append(rows, row{
-			Path: p.name, Target: p.target, NS: quantile(times[i], 0.5),
-			Median: quantile(ratios[i], 0.5), P10: quantile(ratios[i], 0.1), P90: quantile(ratios[i], 0.9),
+			Path: p.name, Target: p.target, NS: measure.Quantile(times[i], 0.5),
+			Median: measure.Quantile(ratios[i], 0.5), P10: measure.Quantile(ratios[i], 0.1), P90: measure.Quantile(ratios[i], 0.9),
 		})
 	}
 	return rows, nil

@@ -3,16 +3,13 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"slices"
-	"strings"
 
-	"golang.org/x/sys/unix"
+	"denmap/testenv/measure"
 )
 
 const reportSchema = 2
@@ -49,7 +46,7 @@ type load struct {
 }
 
 func newReport(o options) *report {
-	return &report{Schema: reportSchema, Kernel: kernel(), CPUs: runtime.NumCPU(), Rounds: o.rounds, Repeat: o.repeat}
+	return &report{Schema: reportSchema, Kernel: measure.Kernel(), CPUs: runtime.NumCPU(), Rounds: o.rounds, Repeat: o.repeat}
 }
 
 func readReport(path string) (*report, error) {
@@ -65,14 +62,6 @@ func readReport(path string) (*report, error) {
 		return nil, fmt.Errorf("read earlier run %q: schema %d, expected %d", path, r.Schema, reportSchema)
 	}
 	return &r, nil
-}
-
-func (r *report) write(path string) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode rows: %w", err)
-	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
 }
 
 func (r *report) missed() (n int) {
@@ -114,7 +103,7 @@ func (r *report) print(w io.Writer, before *report) {
 		}
 		table = append(table, cells)
 	}
-	markdown(w, table)
+	measure.Markdown(w, table)
 	if len(r.Loads) == 0 {
 		return
 	}
@@ -123,7 +112,7 @@ func (r *report) print(w io.Writer, before *report) {
 		table = append(table, []string{l.What, fixed2(l.Seconds), limit(l.Target), verdict(l.Seconds, l.Target), fixed2(l.CPU), fmt.Sprint(l.Written), fmt.Sprintf("%.1f", float64(l.Memory)/(1<<20))})
 	}
 	fmt.Fprintln(w)
-	markdown(w, table)
+	measure.Markdown(w, table)
 }
 
 func (r *report) ratio(path string) string {
@@ -142,40 +131,4 @@ func limit(v float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f", v)
-}
-
-// markdown writes a table with its columns aligned, the first line the head.
-func markdown(w io.Writer, table [][]string) {
-	widths := make([]int, len(table[0]))
-	for _, cells := range table {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], len(cell), 3)
-		}
-	}
-	for n, cells := range table {
-		for i, cell := range cells {
-			fmt.Fprintf(w, "| %-*s ", widths[i], cell)
-		}
-		fmt.Fprintln(w, "|")
-		if n > 0 {
-			continue
-		}
-		for i := range cells {
-			fmt.Fprintf(w, "|%s", strings.Repeat("-", widths[i]+2))
-		}
-		fmt.Fprintln(w, "|")
-	}
-}
-
-func quantile[T cmp.Ordered](values []T, q float64) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1)+0.5)]
-}
-
-func kernel() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "unknown"
-	}
-	return unix.ByteSliceToString(u.Release[:])
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+
+	"denmap/testenv/measure"
+)
+
+const reportSchema = 1
+
+// report is the JSON document of a run.
+type report struct {
+	Schema  int          `json:"schema"`
+	Kernel  string       `json:"kernel"`
+	CPUs    int          `json:"cpus"`
+	Rounds  int          `json:"rounds"`
+	Seconds float64      `json:"seconds"` // of each measurement
+	Drops   []dropRow    `json:"drops,omitempty"`
+	Traffic []trafficRow `json:"traffic,omitempty"`
+}
+
+// dropRow is how one filter drops; all figures are medians.
+type dropRow struct {
+	Filter    string  `json:"filter"`
+	PerSecond float64 `json:"per_second"`
+	PerCPU    float64 `json:"per_cpu_second"` // in a second of the receiving core's work
+	Ratio     float64 `json:"ratio"`          // DenMap's per_cpu_second to this one's
+	P10       float64 `json:"p10"`
+	P90       float64 `json:"p90"`
+	Target    float64 `json:"target,omitempty"` // at least; 0: none
+}
+
+// trafficRow is what a load reached on a link; all figures are medians.
+type trafficRow struct {
+	Load   string  `json:"load"`
+	Link   string  `json:"link"`
+	Value  float64 `json:"value"`
+	Ratio  float64 `json:"ratio,omitempty"` // DenMap's value to this one
+	P10    float64 `json:"p10,omitempty"`
+	P90    float64 `json:"p90,omitempty"`
+	Target float64 `json:"target,omitempty"` // at least; 0: none
+}
+
+func newReport(o options) *report {
+	return &report{Schema: reportSchema, Kernel: measure.Kernel(), CPUs: runtime.NumCPU(), Rounds: o.rounds, Seconds: o.duration.Seconds()}
+}
+
+func (r *report) missed() (n int) {
+	for _, row := range r.Drops {
+		if met(row.Ratio, row.Target) == "miss" {
+			n++
+		}
+	}
+	for _, row := range r.Traffic {
+		if met(row.Ratio, row.Target) == "miss" {
+			n++
+		}
+	}
+	return n
+}
+
+func met(value, target float64) string {
+	switch {
+	case target == 0:
+		return ""
+	case value >= target:
+		return "pass"
+	}
+	return "miss"
+}
+
+// print writes the tables in Markdown.
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "Linux %s, %d CPUs, %d rounds of %.1f s\n", r.Kernel, r.CPUs, r.Rounds, r.Seconds)
+	if len(r.Drops) > 0 {
+		table := [][]string{{"a banned source is dropped by", "M drops/s", "M drops per core-second", "DenMap drops times as many", "p10", "p90", "at least", ""}}
+		for _, d := range r.Drops {
+			table = append(table, append([]string{d.Filter, fixed2(d.PerSecond / 1e6), fixed2(d.PerCPU / 1e6)}, against(d.Ratio, d.P10, d.P90, d.Target)...))
+		}
+		fmt.Fprintln(w)
+		measure.Markdown(w, table)
+	}
+	if len(r.Traffic) > 0 {
+		table := [][]string{{"traffic", "link", "value", "DenMap reaches of it", "p10", "p90", "at least", ""}}
+		for _, t := range r.Traffic {
+			table = append(table, append([]string{t.Load, t.Link, fixed2(t.Value)}, against(t.Ratio, t.P10, t.P90, t.Target)...))
+		}
+		fmt.Fprintln(w)
+		measure.Markdown(w, table)
+	}
+}
+
+// against are the cells of a comparison, empty ones where there is none.
+func against(ratio, p10, p90, target float64) []string {
+	if ratio == 0 {
+		return make([]string, 5)
+	}
+	limit := ""
+	if target > 0 {
+		limit = fixed2(target)
+	}
+	return []string{fixed2(ratio), fixed2(p10), fixed2(p90), limit, met(ratio, target)}
+}
+
+func fixed2(v float64) string { return fmt.Sprintf("%.2f", v) }
