@@ -89,13 +89,13 @@ func Open(o Options) (_ *Kernel, err error) {
 		return nil, errors.Join(err, k.lock.Close())
 	}
 	if err := k.identify(); err != nil {
-		return nil, errors.Join(err, k.release(true))
+		return nil, errors.Join(err, k.Abandon())
 	}
 	if err := k.removeStrayPieces(); err != nil {
-		return nil, errors.Join(err, k.release(true))
+		return nil, errors.Join(err, k.Abandon())
 	}
 	if err := k.adoptLinks(); err != nil {
-		return nil, errors.Join(err, k.release(true))
+		return nil, errors.Join(err, k.Abandon())
 	}
 	return k, nil
 }
@@ -242,7 +242,9 @@ func (k *Kernel) Close(keep bool) error {
 		for _, a := range k.attached {
 			err = errors.Join(err, k.detach(a))
 		}
-		err = errors.Join(err, removePins(k.dir))
+		// The tables first: removing their pins takes file descriptors too,
+		// and it may be those that ran out.
+		err = errors.Join(err, k.State.Close(), removePins(k.dir))
 	}
 	return errors.Join(err, k.release(keep))
 }

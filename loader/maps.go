@@ -57,6 +57,7 @@ func holdMaps(dir string, spec *ebpf.CollectionSpec) (maps map[string]*ebpf.Map,
 		return maps, true, err
 	}
 	if maps, err = createMaps(dir, spec); err != nil {
+		unstage(dir, spec)
 		return nil, false, errors.Join(err, removePins(dir))
 	}
 	return maps, false, nil
@@ -115,6 +116,15 @@ func stageMaps(dir string, spec *ebpf.CollectionSpec) (_ map[string]*ebpf.Map, e
 		return nil, err
 	}
 	return maps, nil
+}
+
+// unstage removes what stageMaps pinned without opening a directory: it may
+// be file descriptors that ran out. removePins tells what is left.
+func unstage(dir string, spec *ebpf.CollectionSpec) {
+	for name := range shared(spec) {
+		_ = os.Remove(filepath.Join(dir, newDir, name))
+	}
+	_ = os.Remove(filepath.Join(dir, newDir, piecesDir))
 }
 
 func writeIdentity(metas *ebpf.Map) error {

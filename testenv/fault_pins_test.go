@@ -64,7 +64,7 @@ func TestNoFiles(t *testing.T) {
 		if program, err := victim.XDP(uplink); err != nil || program != 0 {
 			t.Errorf("%s files: left program %d, %v", limit, program, err)
 		}
-		if _, err := os.Stat(victim.Path(pinDir + "/maps")); !os.IsNotExist(err) {
+		if _, err := os.Stat(victim.Path(pinDir)); !os.IsNotExist(err) {
 			t.Errorf("%s files: left pins, %v", limit, err)
 		}
 	}
