@@ -76,20 +76,24 @@ static __always_inline __u64 hash_words(const __be32 w[4], __u64 salt)
 	return h * 0x9e3779b97f4a7c15ULL;
 }
 
-/* Which tables may hold a key: enum hint. */
-static __always_inline __u32 hints_of(const struct prefix *key, __u32 half)
+static __always_inline __u64 hash_key(const struct prefix *key)
 {
-	__u64 h = hash_words(key->addr, key->len), *word;
-	__u32 index = (half & 1) * HINT_WORDS + (h >> 49);
+	return hash_words(key->addr, key->len);
+}
 
-	word = bpf_map_lookup_elem(&table_hints, &index);
+/* Which tables may hold a key, by its hash: enum hint. */
+static __always_inline __u32 hints_of(__u64 h, __u32 half)
+{
+	__u32 index = (half & 1) * HINT_WORDS + (h >> 49);
+	__u64 *word = bpf_map_lookup_elem(&table_hints, &index);
+
 	return word ? *word >> (h >> 43 & 60) & 15 : 0;
 }
 
-/* Notes that a table holds the key. */
-static __always_inline void set_hint(const struct prefix *key, enum hint what)
+/* Notes that a table holds the key with this hash. */
+static __always_inline void set_hint(__u64 h, enum hint what)
 {
-	__u64 h = hash_words(key->addr, key->len), bit = (__u64)what << (h >> 43 & 60), *word;
+	__u64 bit = (__u64)what << (h >> 43 & 60), *word;
 
 	for (__u32 half = 0; half < 2; half++) {
 		__u32 index = half * HINT_WORDS + (h >> 49);

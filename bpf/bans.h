@@ -58,7 +58,7 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 	__u32 hints;
 
 	whole_address(&x->key, x->p.src, x->ifindex);
-	hints = hints_of(&x->key, half);
+	hints = hints_of(hash_key(&x->key), half);
 	if (!x->p.ipv6)
 		return hints;
 #pragma clang loop unroll(full)
@@ -66,7 +66,7 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 		if (!ban_prefixes[i])
 			break;
 		shorten(&x->key, ban_prefixes[i]);
-		hints |= hints_of(&x->key, half);
+		hints |= hints_of(hash_key(&x->key), half);
 	}
 	return hints;
 }

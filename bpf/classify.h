@@ -54,6 +54,7 @@ struct suspect {
 	__u32 spared;	 /* enum event_flags that forbid a ban */
 	__u32 alarming;	 /* its score is that of an alert at least */
 	__u32 hints;	 /* enum hint of its address */
+	__u64 hash;	 /* of the key */
 	__u64 now;	 /* boot time, ns */
 };
 
@@ -68,6 +69,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct suspect);
 } suspects SEC(".maps");
+
+/* An empty one. NULL cannot be. */
+static __always_inline struct suspect *room(void)
+{
+	__u32 zero = 0;
+	struct suspect *x = bpf_map_lookup_elem(&suspects, &zero);
+
+	if (x)
+		__builtin_memset(x, 0, sizeof(*x));
+	return x;
+}
 
 /* What asks a listener for a connection, whatever else it says. */
 static __always_inline int is_syn(const struct segment *s)

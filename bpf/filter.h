@@ -7,17 +7,26 @@
 /* The first failures of a source wait here, so that a flood of forged
  * sources never reaches the source table: of one packet each at any time,
  * of up to FIRST_PRINTS each while more than entry_limit sources a second
- * want an entry. The source of a set that was quiet for longest gives way,
- * so a scanner stays that comes back before four others hit its set: after
- * 2.6 s at 100,000 forged sources a second.
+ * want an entry. Each failure takes the next file of a ring, with what the
+ * source had before, so a scanner stays that comes back before FIRST_FILES
+ * others: after 2.6 s at 100,000 forged sources a second.
+ *
+ * An index by hash of the source says where its file is, in sets of four:
+ * the oldest of a set gives way. It is small enough for the cache of a
+ * processor, and files are written one after another, so a flood costs
+ * little memory traffic.
  *
  * Two sources share set and tag once in 2^47 pairs; one is then taken for
- * the other. Two CPUs that write one entry at once may mix two failures.
+ * the other. Of two CPUs that note failures in one set at once one may lose
+ * its own.
  */
 #define FIRST_TICK_BITS 26 /* of 67 ms; 32 bits of them are nine years */
 #define FIRST_TICK_NS (1ULL << FIRST_TICK_BITS)
 #define TWO_POINTS 0x80
 #define FROM_MANY 0 /* no hash: they are odd */
+
+#define FILE_MASK (FIRST_FILES - 1)
+#define SHORT_TAG (~(__u32)FILE_MASK) /* the bits of the tag in an index entry */
 
 static __always_inline __u32 points_on_file(const struct newcomer *f)
 {
@@ -48,52 +57,72 @@ static __always_inline int is_on_file(const struct newcomer *f, __u32 print)
 	return 0;
 }
 
-static __always_inline struct newcomers *first_set_of(const struct prefix *source, __u32 *tag)
+static __always_inline __u32 tag_of(__u64 source)
 {
-	__u64 h = hash_words(source->addr, source->len);
-	__u32 index = h >> 48 & (FIRST_SETS - 1);
+	return (__u32)source | 1;
+}
 
-	*tag = (__u32)h | 1;
+/* Where the index may name the file of a source, by the hash of its key. */
+static __always_inline struct index_set *find_set(__u64 source)
+{
+	__u32 set = source >> 48 & (FIRST_SETS - 1);
+
+	return bpf_map_lookup_elem(&first_index, &set);
+}
+
+static __always_inline struct newcomer *file_at(__u32 entry)
+{
+	__u32 index = entry & FILE_MASK;
+
 	return bpf_map_lookup_elem(&first_failures, &index);
 }
 
-/* Whether this very probe is already noted: asked before any costly look. */
-static __always_inline int is_noted(const struct prefix *source, __u32 print, __u64 now)
+/* The source's file, NULL: none, or decayed. *at: its place in the set. */
+static __always_inline struct newcomer *find_file(const struct index_set *set, __u32 tag, __u64 now,
+						  __u32 *at)
 {
-	__u32 tag;
-	struct newcomers *set = first_set_of(source, &tag);
+	for (__u32 i = 0; i < FIRST_WAYS; i++) {
+		__u32 entry = *(volatile __u32 *)&set->entries[i];
+		struct newcomer *f;
+
+		if ((entry ^ tag) & SHORT_TAG)
+			continue;
+		f = file_at(entry);
+		if (f && f->tag == tag && !is_blank(f, now)) {
+			*at = i;
+			return f;
+		}
+	}
+	return NULL;
+}
+
+/* The place in a set whose file is the oldest. */
+static __always_inline __u32 oldest_of(const struct index_set *set, __u32 next)
+{
+	__u32 oldest = 0, longest = 0;
+
+	for (__u32 i = 0; i < FIRST_WAYS; i++) {
+		__u32 age = (next - set->entries[i]) & FILE_MASK;
+
+		if (age >= longest) {
+			longest = age;
+			oldest = i;
+		}
+	}
+	return oldest;
+}
+
+/* Whether this very probe is already noted: asked before any costly look. */
+static __always_inline int is_noted(__u64 source, __u32 print, __u64 now)
+{
+	struct index_set *set = find_set(source);
+	struct newcomer *f;
+	__u32 at;
 
 	if (!set)
 		return 0;
-	for (int i = 0; i < FIRST_WAYS; i++) {
-		struct newcomer *f = &set->ways[i];
-
-		if (f->tag == tag && is_on_file(f, print) && !is_blank(f, now))
-			return 1;
-	}
-	return 0;
-}
-
-/* The source's file, or the one to use for it, which is then not its own. */
-static __always_inline struct newcomer *file_of(struct newcomers *set, __u32 tag, __u64 now)
-{
-	struct newcomer *file = &set->ways[0];
-	__u32 longest = 0;
-
-	for (int i = 0; i < FIRST_WAYS; i++) {
-		struct newcomer *f = &set->ways[i];
-		__u32 quiet = (__u32)(now >> FIRST_TICK_BITS) - f->latest;
-
-		if (is_blank(f, now))
-			quiet = ~0U;
-		else if (f->tag == tag)
-			return f;
-		if (quiet >= longest) {
-			longest = quiet;
-			file = f;
-		}
-	}
-	return file;
+	f = find_file(set, tag_of(source), now, &at);
+	return f && is_on_file(f, print);
 }
 
 /* Whether forged sources flood the table: counts this one, which wants an
@@ -121,42 +150,51 @@ struct bar {
 	__u32 points;
 };
 
-/* Notes a failure. Returns 1 when the source is due for an entry; *before
- * is then what it had on file, without this one.
+/* Notes a failure of the source with this hash. Returns 1 when it is due
+ * for an entry; *before is then what it had on file, without this one.
  */
-static __always_inline int note_first(const struct prefix *source, const struct probe *probe,
-				      __u32 from, struct bar bar, struct bar flooded, __u64 now,
+static __always_inline int note_first(__u64 source, const struct probe *probe, __u32 from,
+				      struct bar bar, struct bar flooded, __u64 now,
 				      struct newcomer *before)
 {
-	__u32 tag, points, count = 0;
-	struct newcomers *set = first_set_of(source, &tag);
+	__u32 tag = tag_of(source), zero = 0, at = FIRST_WAYS, points, count, next, *ring;
+	struct index_set *set = find_set(source);
 	struct newcomer *f;
 
 	if (!set)
 		return 0;
-	f = file_of(set, tag, now);
-	if (f->tag == tag && !is_blank(f, now))
+	f = find_file(set, tag, now, &at);
+	if (f)
 		*before = *f;
 	count = before->count + 1;
 	points = points_on_file(before) + probe->points;
 	if (count >= bar.failures || points >= bar.points) {
 		if (!is_flooded(now) || count >= flooded.failures || points >= flooded.points) {
-			if (before->count && !__sync_bool_compare_and_swap(&f->tag, tag, 0))
+			if (f && !__sync_bool_compare_and_swap(&f->tag, tag, 0))
 				before->count = 0; /* another CPU was first to take it */
 			return 1;
 		}
 	}
-	if (count > FIRST_PRINTS)
+	ring = bpf_map_lookup_elem(&first_next, &zero);
+	if (!ring || count > FIRST_PRINTS)
 		return 0;
-	f->tag = 0;
+	if (f)
+		f->tag = 0;
+	next = __sync_fetch_and_add(ring, 1);
+	f = file_at(next);
+	if (!f)
+		return 0;
+	*f = *before;
 	if (!before->count)
 		f->first = now >> FIRST_TICK_BITS;
 	f->from = before->count && before->from != from ? FROM_MANY : from;
-	f->latest = now >> FIRST_TICK_BITS;
 	f->prints[count - 1] = probe->print;
 	f->kinds[count - 1] = probe->kind | (probe->points > 1 ? TWO_POINTS : 0);
 	f->count = count;
 	f->tag = tag;
+	if (at >= FIRST_WAYS)
+		at = oldest_of(set, next);
+	set->entries[at & (FIRST_WAYS - 1)] = (tag & SHORT_TAG) | (next & FILE_MASK);
 	return 0;
 }
 

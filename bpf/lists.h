@@ -48,7 +48,7 @@ static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 
 static __always_inline int guided(void *guide, const struct prefix *key)
 {
-	__u64 h = hash_words(key->addr, key->len), *word;
+	__u64 h = hash_key(key), *word;
 	__u64 bits = 1ULL << (h >> 20 & 63) | 1ULL << (h >> 26 & 63);
 	__u32 index = GUIDE_HEADS + (h >> 45);
 

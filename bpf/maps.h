@@ -247,16 +247,34 @@ struct {
 	__type(value, struct record);
 } records SEC(".maps");
 
-/* Failures of sources that have no entry yet, by hash of the source: see
- * filter.h. The program overwrites what it needs.
+/* Failures of sources that have no entry yet, a ring of which FIRST_FILES
+ * are kept: see filter.h.
  */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FIRST_FILES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct newcomer);
+} first_failures SEC(".maps");
+
+/* The newcomer to write next, modulo FIRST_FILES. One entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+} first_next SEC(".maps");
+
+/* Where the failures of a source are, by hash of its key. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FIRST_SETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct newcomers);
-} first_failures SEC(".maps");
+	__type(value, struct index_set);
+} first_index SEC(".maps");
 
 /* How many sources wanted an entry of late. One entry. */
 struct {

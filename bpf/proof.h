@@ -102,7 +102,7 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 	if (!x || !(x->s.flags & ACK) || x->s.flags & SYN)
 		return 0;
 	x->now = boot_ns();
-	source_key(&x->key, &x->p, x->ifindex);
+	identify(x);
 	w = entry_of(&waiters, x);
 	if (!w)
 		return 0;

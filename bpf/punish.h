@@ -100,7 +100,7 @@ __noinline int give_ban(struct suspect *x, struct source *s)
 			s->banned_until = ban.until;
 			if (s->strikes < 255)
 				s->strikes++;
-			set_hint(&key, HINT_BAN);
+			set_hint(hash_key(&key), HINT_BAN);
 			return 0;
 		}
 		ban.until = x->now + ban_ns;
@@ -109,7 +109,7 @@ __noinline int give_ban(struct suspect *x, struct source *s)
 	s->banned_until = ban.until;
 	if (bpf_map_update_elem(&blind_bans, &key, &ban, BPF_ANY))
 		count(LOST_BAN);
-	set_hint(&key, HINT_BLIND);
+	set_hint(hash_key(&key), HINT_BLIND);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 /* Keeps the type information of enums that only name numbers. */
 const struct block *block_in_btf __attribute__((unused));
 const struct row *row_in_btf __attribute__((unused));
+const struct index_set *index_set_in_btf __attribute__((unused));
 const struct own *own_in_btf __attribute__((unused));
 const struct leaf *leaf_in_btf __attribute__((unused));
 const enum hint *hints_in_btf __attribute__((unused));
@@ -165,7 +166,7 @@ static __always_inline void prolong(struct xdp_md *ctx, struct suspect *x, struc
 		return;
 	ban->until = until;
 	/* The evidence lasts as long as the ban. */
-	source_key(&x->key, &x->p, x->ifindex);
+	identify(x);
 	s = entry_of(&sources, x);
 	if (s && s->banned_until)
 		s->banned_until = until;
@@ -298,7 +299,7 @@ __noinline int judge(struct xdp_md *ctx, struct suspect *x)
 	x->now = boot_ns();
 	if (x->hints & HINT_BLIND && is_blindly_banned(ctx, x))
 		return DROP_BANNED;
-	source_key(&x->key, &x->p, x->ifindex);
+	identify(x);
 	if (x->g.suspicion == BACKSCATTER)
 		return judge_answer(ctx, x);
 	if (is_ignored(x->s.dport))
@@ -393,12 +394,10 @@ static __always_inline enum reason inspect(struct xdp_md *ctx)
 {
 	struct cursor c = {(void *)(long)ctx->data, (void *)(long)ctx->data_end};
 	enum reason reason, unparsed;
-	__u32 zero = 0;
-	struct suspect *x = bpf_map_lookup_elem(&suspects, &zero);
+	struct suspect *x = room();
 
 	if (!x)
 		return PASS_PAUSED;
-	__builtin_memset(x, 0, sizeof(*x));
 	unparsed = parse_network(ctx, &c, &x->p);
 	if (unparsed != PASS_ESTABLISHED && !x->p.addressed)
 		return unparsed;

@@ -16,13 +16,14 @@
 #include <linux/types.h>
 
 enum layout {
-	LAYOUT_VERSION = 3,
+	LAYOUT_VERSION = 4,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
 	TOOL_SLOTS = 16,
 	IFACE_SLOTS = 64,      /* interfaces protected at once */
-	FIRST_SETS = 1 << 16,  /* of newcomers, 128 bytes each: 8 MiB */
-	FIRST_WAYS = 4,	       /* newcomers of a set */
+	FIRST_FILES = 1 << 18, /* of newcomers */
+	FIRST_SETS = 1 << 16,  /* of their index */
+	FIRST_WAYS = 4,	       /* of a set */
 	FIRST_PRINTS = 3,      /* failures of one */
 	ENTRIES_A_SECOND = 64, /* sources; more are a forged flood */
 	DEFAULT_SOURCES = 1 << 15,

@@ -133,14 +133,20 @@ const (
 	ScanIfaceFlagsIFACE_FRAGS   ScanIfaceFlags = 4
 )
 
+type ScanIndexSet struct {
+	_       structs.HostLayout
+	Entries [4]uint32
+}
+
 type ScanLayout uint32
 
 const (
-	ScanLayoutLAYOUT_VERSION   ScanLayout = 3
+	ScanLayoutLAYOUT_VERSION   ScanLayout = 4
 	ScanLayoutPROBE_SLOTS      ScanLayout = 32
 	ScanLayoutEVENT_PORTS      ScanLayout = 16
 	ScanLayoutTOOL_SLOTS       ScanLayout = 16
 	ScanLayoutIFACE_SLOTS      ScanLayout = 64
+	ScanLayoutFIRST_FILES      ScanLayout = 262144
 	ScanLayoutFIRST_SETS       ScanLayout = 65536
 	ScanLayoutFIRST_WAYS       ScanLayout = 4
 	ScanLayoutFIRST_PRINTS     ScanLayout = 3
@@ -237,16 +243,10 @@ type ScanNewcomer struct {
 	_      structs.HostLayout
 	Tag    uint32
 	First  uint32
-	Latest uint32
 	From   uint32
 	Prints [3]uint32
 	Kinds  [3]uint8
 	Count  uint8
-}
-
-type ScanNewcomers struct {
-	_    structs.HostLayout
-	Ways [4]ScanNewcomer
 }
 
 type ScanOpening struct {
@@ -477,6 +477,7 @@ type ScanSuspect struct {
 	Alarming  uint32
 	Hints     uint32
 	_         [4]byte
+	Hash      uint64
 	Now       uint64
 }
 
@@ -513,6 +514,8 @@ const (
 	ScanMapCounters       = "counters"
 	ScanMapEvents         = "events"
 	ScanMapFirstFailures  = "first_failures"
+	ScanMapFirstIndex     = "first_index"
+	ScanMapFirstNext      = "first_next"
 	ScanMapGates          = "gates"
 	ScanMapIfaces         = "ifaces"
 	ScanMapList6Guides    = "list6_guides"
@@ -557,6 +560,7 @@ const (
 	ScanVarHintsInBtf     = "hints_in_btf"
 	ScanVarIfaceSlot      = "iface_slot"
 	ScanVarIgnoredPorts   = "ignored_ports"
+	ScanVarIndexSetInBtf  = "index_set_in_btf"
 	ScanVarIpv6Prefix     = "ipv6_prefix"
 	ScanVarKindsInBtf     = "kinds_in_btf"
 	ScanVarLayoutInBtf    = "layout_in_btf"
@@ -637,6 +641,8 @@ type ScanMapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FirstFailures *ebpf.MapSpec `ebpf:"first_failures"`
+	FirstIndex    *ebpf.MapSpec `ebpf:"first_index"`
+	FirstNext     *ebpf.MapSpec `ebpf:"first_next"`
 	Gates         *ebpf.MapSpec `ebpf:"gates"`
 	Ifaces        *ebpf.MapSpec `ebpf:"ifaces"`
 	List6Guides   *ebpf.MapSpec `ebpf:"list6_guides"`
@@ -685,6 +691,7 @@ type ScanVariableSpecs struct {
 	HintsInBtf     *ebpf.VariableSpec `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.VariableSpec `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.VariableSpec `ebpf:"ignored_ports"`
+	IndexSetInBtf  *ebpf.VariableSpec `ebpf:"index_set_in_btf"`
 	Ipv6Prefix     *ebpf.VariableSpec `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.VariableSpec `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.VariableSpec `ebpf:"layout_in_btf"`
@@ -735,6 +742,8 @@ type ScanMaps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FirstFailures *ebpf.Map `ebpf:"first_failures"`
+	FirstIndex    *ebpf.Map `ebpf:"first_index"`
+	FirstNext     *ebpf.Map `ebpf:"first_next"`
 	Gates         *ebpf.Map `ebpf:"gates"`
 	Ifaces        *ebpf.Map `ebpf:"ifaces"`
 	List6Guides   *ebpf.Map `ebpf:"list6_guides"`
@@ -769,6 +778,8 @@ func (m *ScanMaps) Close() error {
 		m.Counters,
 		m.Events,
 		m.FirstFailures,
+		m.FirstIndex,
+		m.FirstNext,
 		m.Gates,
 		m.Ifaces,
 		m.List6Guides,
@@ -818,6 +829,7 @@ type ScanVariables struct {
 	HintsInBtf     *ebpf.Variable `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.Variable `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.Variable `ebpf:"ignored_ports"`
+	IndexSetInBtf  *ebpf.Variable `ebpf:"index_set_in_btf"`
 	Ipv6Prefix     *ebpf.Variable `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.Variable `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.Variable `ebpf:"layout_in_btf"`

@@ -54,6 +54,13 @@ __noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
 	return __sync_fetch_and_add(word, (__u64)points << TIME_BITS) >> TIME_BITS;
 }
 
+/* Finds under which key the source is scored. */
+static __always_inline void identify(struct suspect *x)
+{
+	source_key(&x->key, &x->p, x->ifindex);
+	x->hash = hash_key(&x->key);
+}
+
 /* The source's entry in a table. Linux 6.1 takes a key from the stack, and
  * refuses one in the struct that a function is handed.
  */
@@ -79,7 +86,7 @@ static __always_inline struct source *find_source(const struct suspect *x)
 	__u32 zero = 0;
 	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
 
-	if (gate && !(hints_of(&x->key, gate->hint_half) & HINT_SOURCE))
+	if (gate && !(hints_of(x->hash, gate->hint_half) & HINT_SOURCE))
 		return NULL;
 	return entry_of(&sources, x);
 }
@@ -122,7 +129,7 @@ __noinline int is_repeated(struct suspect *x)
 		return 0;
 	s = find_source(x);
 	if (!s)
-		return is_noted(&x->key, x->probe.print, x->now);
+		return is_noted(x->hash, x->probe.print, x->now);
 	return remembers(s, x->probe.print) && !is_over(s, x->now);
 }
 
@@ -184,7 +191,7 @@ static __always_inline int is_due(const struct suspect *x, __u32 from, struct ne
 	struct bar bar = {2, udp ? udp_alert_score : alert_score};
 	struct bar flooded = {FIRST_PRINTS + 1, udp ? udp_ban_score : ban_score};
 
-	return note_first(&x->key, &x->probe, from, bar, flooded, x->now, before);
+	return note_first(x->hash, &x->probe, from, bar, flooded, x->now, before);
 }
 
 /* Moves what a source had on file into its new entry. */
@@ -224,9 +231,9 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 		if (!is_due(x, from, &before))
 			return NULL;
 		/* Before, for other CPUs; after, in case that it was just cleared. */
-		set_hint(&x->key, HINT_SOURCE);
+		set_hint(x->hash, HINT_SOURCE);
 		s = entry_made(&sources, x, &blank_source);
-		set_hint(&x->key, HINT_SOURCE);
+		set_hint(x->hash, HINT_SOURCE);
 		if (!s) {
 			count(LOST_SOURCE);
 			return NULL;

@@ -34,13 +34,19 @@ static __always_inline int has_failed(struct suspect *x, struct unanswered *u)
 
 static long settle_source(void *map, const struct prefix *key, struct waiting *w, __u32 *failed)
 {
-	struct suspect x = {.p.protocol = IPPROTO_TCP, .now = boot_ns(), .key = *key};
+	struct suspect *x = room();
 
+	if (!x)
+		return 1;
+	x->p.protocol = IPPROTO_TCP;
+	x->now = boot_ns();
+	x->key = *key;
+	x->hash = hash_key(&x->key);
 	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
-		if (!has_failed(&x, &w->slots[i]) || is_repeated(&x))
+		if (!has_failed(x, &w->slots[i]) || is_repeated(x))
 			continue;
 		(*failed)++;
-		punish(&x);
+		punish(x);
 	}
 	return 0;
 }

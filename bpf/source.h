@@ -55,15 +55,15 @@ struct source {
 struct newcomer {
 	__u32 tag;   /* of the source; 0: free */
 	__u32 first; /* when, FIRST_TICK_BITS of boot time */
-	__u32 latest;
-	__u32 from; /* a hash of the address; only an IPv6 source has several */
+	__u32 from;  /* a hash of the address; only an IPv6 source has several */
 	__u32 prints[FIRST_PRINTS];
 	__u8 kinds[FIRST_PRINTS]; /* enum scan_kind; TWO_POINTS is set for 2 */
 	__u8 count;
 };
 
-struct newcomers {
-	struct newcomer ways[FIRST_WAYS];
+/* Each entry: the low bits are the number of a newcomer, the rest of its tag. */
+struct index_set {
+	__u32 entries[FIRST_WAYS];
 };
 
 /* How many sources wanted an entry of late. */

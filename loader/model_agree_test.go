@@ -116,13 +116,20 @@ func TestModelKnowsTheHashes(t *testing.T) {
 			continue
 		}
 		l.run(packet.Connect(a, host(a), 1000).Bytes())
-		var set bpf.ScanNewcomers
-		if err := l.maps["first_failures"].Lookup(uint32(slotOf(m.sourceKey(&view{v6: a.Is6(), src: src}), l.seed)), &set); err != nil {
+		var set bpf.ScanIndexSet
+		if err := l.maps["first_index"].Lookup(uint32(slotOf(m.sourceKey(&view{v6: a.Is6(), src: src}), l.seed)), &set); err != nil {
+			t.Fatal(err)
+		}
+		if set == (bpf.ScanIndexSet{}) {
+			t.Errorf("%v: nothing of it is where it should be", a)
+		}
+		var file bpf.ScanNewcomer // the first of an empty ring
+		if err := l.maps["first_failures"].Lookup(uint32(0), &file); err != nil {
 			t.Fatal(err)
 		}
 		is := target{dst: netip.AddrFrom16(host(a).As16()), protocol: protoTCP}
-		if got, want := uint64(set.Ways[3].Prints[0]), printOf(is, l.seed)<<16|1000; got != want {
-			t.Errorf("%v: its set holds %#x, want a fingerprint of %#x", a, got, want)
+		if got, want := uint64(file.Prints[0]), printOf(is, l.seed)<<16|1000; got != want {
+			t.Errorf("%v: its file holds %#x, want a fingerprint of %#x", a, got, want)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (r *Runner) Forget() error {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
 	}
-	for _, name := range []string{"first_failures", "pressures", "listened", "visits", "answers", "openings"} {
+	for _, name := range []string{"first_failures", "first_index", "first_next", "pressures", "listened", "visits", "answers", "openings"} {
 		if err := r.clearArray(name); err != nil {
 			return err
 		}
