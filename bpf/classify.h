@@ -341,10 +341,8 @@ static const struct guess cut_off = {
 };
 
 /* options: where the TCP options begin. */
-__noinline int classify(struct xdp_md *ctx, struct suspect *x, __u32 options)
+static __always_inline void classify(struct xdp_md *ctx, struct suspect *x, __u32 options)
 {
-	if (!x)
-		return -1;
 	if (x->s.header > sizeof(struct tcphdr))
 		parse_options(ctx, &x->s, options);
 	classify_tcp(&x->g, &x->p, &x->s);
@@ -352,7 +350,6 @@ __noinline int classify(struct xdp_md *ctx, struct suspect *x, __u32 options)
 		x->g.kind = KIND_OS_FINGERPRINT;
 		x->g.tool = TOOL_NMAP;
 	}
-	return 0;
 }
 
 #endif

@@ -35,21 +35,19 @@ static __always_inline int is_proof_port(const struct source *s, __be16 port)
  * reset instead that it only wanted to know. Of a raw SYN a reset shows that
  * in any case.
  */
-__noinline int expect_handshake(struct suspect *x)
+static __always_inline void expect_handshake(const struct suspect *x)
 {
 	struct waiting *w;
 	struct source *s;
 
-	if (!x)
-		return 0;
 	if (is_raw(x))
 		expect_reset(x);
 	if (x->g.crafted || has_visited(x, 0))
-		return 0; /* nothing new, whatever is known of the source */
+		return; /* nothing new, whatever is known of the source */
 	s = find_source(x);
 	if (!s || is_over(s, x->now)) {
 		has_visited(x, 1);
-		return 0;
+		return;
 	}
 	if (!is_raw(x))
 		expect_reset(x);
@@ -57,12 +55,10 @@ __noinline int expect_handshake(struct suspect *x)
 	 * the client's.
 	 */
 	if (s->proven >= PROOFS || is_ephemeral(x->s.dport))
-		return 0;
+		return;
 	w = waiting_of(x);
-	if (!w)
-		return 0;
-	fill(&w->proofs[__sync_fetch_and_add(&w->next_proof, 1) & (PROOF_SLOTS - 1)], x);
-	return 0;
+	if (w)
+		fill(&w->proofs[__sync_fetch_and_add(&w->next_proof, 1) & (PROOF_SLOTS - 1)], x);
 }
 
 /* Only who received the SYN+ACK has a full socket: a forger's ACK finds the

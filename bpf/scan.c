@@ -14,7 +14,6 @@
 /* Keeps the type information of enums that only name numbers. */
 const struct block *block_in_btf __attribute__((unused));
 const struct row *row_in_btf __attribute__((unused));
-const struct index_set *index_set_in_btf __attribute__((unused));
 const struct own *own_in_btf __attribute__((unused));
 const struct leaf *leaf_in_btf __attribute__((unused));
 const enum hint *hints_in_btf __attribute__((unused));
@@ -209,10 +208,13 @@ __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 }
 
 /* Lets a SYN wait, and scores what failed in its stead. */
-static __always_inline enum reason wait_or_fail(struct suspect *x)
+__noinline int wait_or_fail(struct suspect *x)
 {
-	enum reason reason = await(x);
+	enum reason reason;
 
+	if (!x)
+		return PASS_WAITING;
+	reason = await(x);
 	if (reason == PASS_COUNTED)
 		reason = !is_repeated(x) && punish(x) == DROP_CROSSED ? DROP_CROSSED : PASS_WAITING;
 	return reason;
@@ -264,9 +266,9 @@ static __always_inline void describe(struct suspect *x)
  * a half-open probe. It passes even if it brings a ban: the kernel is to
  * forget the handshake.
  */
-static __always_inline enum reason judge_answer(struct xdp_md *ctx, struct suspect *x)
+__noinline int judge_answer(struct xdp_md *ctx, struct suspect *x)
 {
-	if (!is_half_open(ctx, x))
+	if (!x || !is_half_open(ctx, x))
 		return PASS_BACKSCATTER;
 	if (is_ignored(x->s.dport))
 		return PASS_IGNORED_PORT;
@@ -279,8 +281,10 @@ static __always_inline enum reason judge_answer(struct xdp_md *ctx, struct suspe
 /* A SYN that a listener wants. One that is dropped on sight stays a
  * half-open probe; of others the next packet tells.
  */
-static __always_inline enum reason meet_listener(struct xdp_md *ctx, struct suspect *x)
+__noinline int meet_listener(struct xdp_md *ctx, struct suspect *x)
 {
+	if (!x)
+		return PASS_OPEN;
 	if (is_dropped_on_sight(x)) {
 		x->probe.points = 1;
 		return score(ctx, x);
@@ -290,12 +294,10 @@ static __always_inline enum reason meet_listener(struct xdp_md *ctx, struct susp
 }
 
 /* The slow path: only what could be a probe comes here. */
-__noinline int judge(struct xdp_md *ctx, struct suspect *x)
+static __always_inline enum reason judge(struct xdp_md *ctx, struct suspect *x)
 {
 	enum reason reason;
 
-	if (!x)
-		return PASS_ESTABLISHED;
 	x->now = boot_ns();
 	if (x->hints & HINT_BLIND && is_blindly_banned(ctx, x))
 		return DROP_BANNED;

@@ -560,7 +560,6 @@ const (
 	ScanVarHintsInBtf     = "hints_in_btf"
 	ScanVarIfaceSlot      = "iface_slot"
 	ScanVarIgnoredPorts   = "ignored_ports"
-	ScanVarIndexSetInBtf  = "index_set_in_btf"
 	ScanVarIpv6Prefix     = "ipv6_prefix"
 	ScanVarKindsInBtf     = "kinds_in_btf"
 	ScanVarLayoutInBtf    = "layout_in_btf"
@@ -691,7 +690,6 @@ type ScanVariableSpecs struct {
 	HintsInBtf     *ebpf.VariableSpec `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.VariableSpec `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.VariableSpec `ebpf:"ignored_ports"`
-	IndexSetInBtf  *ebpf.VariableSpec `ebpf:"index_set_in_btf"`
 	Ipv6Prefix     *ebpf.VariableSpec `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.VariableSpec `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.VariableSpec `ebpf:"layout_in_btf"`
@@ -829,7 +827,6 @@ type ScanVariables struct {
 	HintsInBtf     *ebpf.Variable `ebpf:"hints_in_btf"`
 	IfaceSlot      *ebpf.Variable `ebpf:"iface_slot"`
 	IgnoredPorts   *ebpf.Variable `ebpf:"ignored_ports"`
-	IndexSetInBtf  *ebpf.Variable `ebpf:"index_set_in_btf"`
 	Ipv6Prefix     *ebpf.Variable `ebpf:"ipv6_prefix"`
 	KindsInBtf     *ebpf.Variable `ebpf:"kinds_in_btf"`
 	LayoutInBtf    *ebpf.Variable `ebpf:"layout_in_btf"`

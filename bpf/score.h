@@ -20,7 +20,8 @@ static __always_inline __u32 decayed(__u64 word, __u64 now_ms, __u64 *since)
 	*since = now_ms;
 	if (now_ms <= then)
 		return points;
-	lost = (now_ms - then) / decay_ms;
+	/* A division is dear, and most sources are in a hurry. */
+	lost = now_ms - then < decay_ms ? 0 : (now_ms - then) / decay_ms;
 	if (lost >= points)
 		return 0;
 	*since = then + lost * decay_ms;
@@ -96,13 +97,10 @@ static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
 	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
 }
 
-__noinline int remembers(struct source *s, __u32 print)
+static __always_inline int remembers(const struct source *s, __u32 print)
 {
-	__u32 n;
+	__u32 n = s->counted < PROBE_SLOTS ? s->counted : PROBE_SLOTS;
 
-	if (!s)
-		return 0;
-	n = s->counted < PROBE_SLOTS ? s->counted : PROBE_SLOTS;
 	for (__u32 i = 0; i < PROBE_SLOTS; i++) {
 		if (i >= n)
 			return 0;
@@ -121,13 +119,10 @@ static __always_inline int is_over(const struct source *s, __u64 now)
 }
 
 /* Counted before, and not yet forgotten. */
-__noinline int is_repeated(struct suspect *x)
+static __always_inline int is_repeated(const struct suspect *x)
 {
-	struct source *s;
+	struct source *s = find_source(x);
 
-	if (!x)
-		return 0;
-	s = find_source(x);
 	if (!s)
 		return is_noted(x->hash, x->probe.print, x->now);
 	return remembers(s, x->probe.print) && !is_over(s, x->now);

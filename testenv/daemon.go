@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// readyLimit is how long attach may take until it says "protecting".
-const readyLimit = 20 * time.Second
+// readyLimit is how long attach may take until it says "protecting", also on
+// a machine that is emulated.
+const readyLimit = 60 * time.Second
 
 // slowness multiplies readyLimit: DENMAP_LAB_SLOW is how many times slower
 // than others this machine is, such as one that software emulates.
