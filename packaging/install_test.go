@@ -19,34 +19,7 @@ func TestDebianPackage(t *testing.T) {
 	before := r.listing()
 	r.must("dpkg", "-i", r.put(deb(t, oldVersion)))
 
-	for name, want := range map[string]string{
-		"/usr/sbin/denmap":                                 "-rwxr-xr-x root:root",
-		"/usr/lib/systemd/system/denmap.service":           "-rw-r--r-- root:root",
-		"/usr/lib/sysusers.d/denmap.conf":                  "-rw-r--r-- root:root",
-		"/usr/lib/tmpfiles.d/denmap.conf":                  "-rw-r--r-- root:root",
-		"/usr/share/man/man8/denmap.8.gz":                  "-rw-r--r-- root:root",
-		"/usr/share/man/man5/denmap.yaml.5.gz":             "-rw-r--r-- root:root",
-		"/usr/share/bash-completion/completions/denmap":    "-rw-r--r-- root:root",
-		"/usr/share/zsh/vendor-completions/_denmap":        "-rw-r--r-- root:root",
-		"/usr/share/fish/vendor_completions.d/denmap.fish": "-rw-r--r-- root:root",
-		"/etc/denmap":             "drwxr-x--- denmap:denmap",
-		"/etc/denmap/conf.d":      "drwxr-x--- denmap:denmap",
-		"/etc/denmap/denmap.yaml": "-rw-r----- denmap:denmap",
-		"/etc/denmap/allow.list":  "-rw-r----- denmap:denmap",
-		"/etc/denmap/deny.list":   "-rw-r----- denmap:denmap",
-		"/var/lib/denmap":         "drwxr-x--- denmap:denmap",
-		"/var/log/denmap":         "drwxr-x--- denmap:denmap",
-	} {
-		if got := r.owned(name); got != want {
-			t.Errorf("%s is %s, want %s", name, got, want)
-		}
-	}
-	if got := r.must("getent", "passwd", "denmap"); !strings.Contains(got, "/usr/sbin/nologin") {
-		t.Errorf("user: %s", got)
-	}
-	if got := r.must("denmap", "version"); !strings.HasPrefix(got, "denmap "+oldVersion+"\n") {
-		t.Errorf("version: %s", got)
-	}
+	r.checkInstalled(oldVersion)
 	// The only key that is set.
 	cfg, err := config.Load(filepath.Join(r.dir, config.DefaultPath), true)
 	if err != nil || cfg.Mode != config.Monitor || len(cfg.Interfaces) != 0 {
@@ -103,5 +76,39 @@ func TestDebianPackage(t *testing.T) {
 		if r.has(name) {
 			t.Errorf("purge left %s", name)
 		}
+	}
+}
+
+// checkInstalled wants what a package brings, whose it is, and what may be
+// done with it.
+func (r *tree) checkInstalled(version string) {
+	r.t.Helper()
+	for name, want := range map[string]string{
+		"/usr/sbin/denmap":                                 "-rwxr-xr-x root:root",
+		"/usr/lib/systemd/system/denmap.service":           "-rw-r--r-- root:root",
+		"/usr/lib/sysusers.d/denmap.conf":                  "-rw-r--r-- root:root",
+		"/usr/lib/tmpfiles.d/denmap.conf":                  "-rw-r--r-- root:root",
+		"/usr/share/man/man8/denmap.8.gz":                  "-rw-r--r-- root:root",
+		"/usr/share/man/man5/denmap.yaml.5.gz":             "-rw-r--r-- root:root",
+		"/usr/share/bash-completion/completions/denmap":    "-rw-r--r-- root:root",
+		"/usr/share/zsh/vendor-completions/_denmap":        "-rw-r--r-- root:root",
+		"/usr/share/fish/vendor_completions.d/denmap.fish": "-rw-r--r-- root:root",
+		"/etc/denmap":             "drwxr-x--- denmap:denmap",
+		"/etc/denmap/conf.d":      "drwxr-x--- denmap:denmap",
+		"/etc/denmap/denmap.yaml": "-rw-r----- denmap:denmap",
+		"/etc/denmap/allow.list":  "-rw-r----- denmap:denmap",
+		"/etc/denmap/deny.list":   "-rw-r----- denmap:denmap",
+		"/var/lib/denmap":         "drwxr-x--- denmap:denmap",
+		"/var/log/denmap":         "drwxr-x--- denmap:denmap",
+	} {
+		if got := r.owned(name); got != want {
+			r.t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if got := r.must("getent", "passwd", "denmap"); !strings.Contains(got, "/usr/sbin/nologin") {
+		r.t.Errorf("user: %s", got)
+	}
+	if got := r.must("denmap", "version"); !strings.HasPrefix(got, "denmap "+version+"\n") {
+		r.t.Errorf("version: %s", got)
 	}
 }
