@@ -79,17 +79,17 @@ const (
 )
 
 type ScanGate struct {
-	_          structs.HostLayout
-	Sets       uint32
-	Tables     uint32
-	Entries    [2]uint32
-	Lengths    [2][2]uint64
-	Whole      [2]uint32
-	Nat        uint32
-	PassAfter  uint32
-	HintHalf   uint32
-	Pad        uint32
-	PauseUntil uint64
+	_           structs.HostLayout
+	Sets        uint32
+	Tables      uint32
+	Entries     [2]uint32
+	Lengths     [2][2]uint64
+	Whole       [2]uint32
+	Nat         uint32
+	PassAfter   uint32
+	HintHalf    uint32
+	ListChanges uint32
+	PauseUntil  uint64
 }
 
 type ScanGuideHead uint32

@@ -28,9 +28,9 @@ struct gate {
 	 * dead man's switch. Time awake, in DEAD_MAN_SHIFT units; 0: none.
 	 */
 	__u32 pass_after;
-	__u32 hint_half; /* of the hints: the one to read */
-	__u32 pad;
-	__u64 pause_until; /* boot time, ns; 0: not paused */
+	__u32 hint_half;    /* of the hints: the one to read */
+	__u32 list_changes; /* how often a list was to change, by whatever process */
+	__u64 pause_until;  /* boot time, ns; 0: not paused */
 };
 
 /* Tables that the program fills too. An entry each, only ever set: nobody's

@@ -60,16 +60,21 @@ func (s *State) SyncList(list ListName, want []ListEntry, progress func(done, to
 		progress = func(int, int) {}
 	}
 	four, six := splitEntries(list, want)
+	before, err := s.recall(list)
+	if err != nil {
+		return 0, err
+	}
 	written, err = s.syncSets(list, four)
 	if err == nil {
 		progress(len(four), len(want))
 		var more int
-		more, err = s.syncTable6(list, six, func(done int) { progress(len(four)+done, len(want)) })
+		more, err = s.syncTable6(list, before, six, func(done int) { progress(len(four)+done, len(want)) })
 		written += more
 	}
 	if err != nil {
 		return written, fmt.Errorf("load %s list: %w", list, err)
 	}
+	s.remember(list, six)
 	return written, s.setGate(func(g *bpf.ScanGate) { g.Entries[list.kernel()] = uint32(len(want)) })
 }
 

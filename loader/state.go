@@ -21,7 +21,8 @@ type State struct {
 	spec map[string]*ebpf.MapSpec // of the same maps
 	seed uint64                   // of every hash
 
-	listMu sync.Mutex // one SyncList at a time
+	listMu sync.Mutex // one SyncList at a time; guards listed
+	listed listMemory
 
 	hintMu sync.Mutex // guards hints
 	hints  hints      // nil: not mapped yet

@@ -20,17 +20,17 @@ const batchSize = 4096
 // leastEntries is the size of the smallest table of IPv6 entries.
 const leastEntries = 1 << 10
 
-// entries6 are the IPv6 entries of a list, each prefix once.
+// entries6 are the IPv6 entries of a list, in the order of its lines. Of
+// equal keys the last counts.
 type entries6 struct {
 	keys    []listKey
 	flags   []bpf.ScanListFlags
-	at      map[listKey]int32 // where in keys
-	lengths [2]uint64         // as in the gate
+	lengths [2]uint64 // as in the gate
 	whole   uint32
 }
 
 func newEntries6(n int) *entries6 {
-	return &entries6{keys: make([]listKey, 0, n), flags: make([]bpf.ScanListFlags, 0, n), at: make(map[listKey]int32, n)}
+	return &entries6{keys: make([]listKey, 0, n), flags: make([]bpf.ScanListFlags, 0, n)}
 }
 
 func (e *entries6) add(entry ListEntry) {
@@ -39,12 +39,7 @@ func (e *entries6) add(entry ListEntry) {
 		flags |= bpf.ScanListFlagsLIST_WATCH
 	}
 	key := prefixKey(entry.Prefix)
-	if i, ok := e.at[key]; ok {
-		e.flags[i] = flags
-		return
-	}
-	e.at[key] = int32(len(e.keys))
-	e.keys, e.flags = append(e.keys, key), append(e.flags, flags)
+	e.put(key, flags)
 	if key.Len == 128 {
 		e.whole = 1
 	} else {
@@ -52,21 +47,16 @@ func (e *entries6) add(entry ListEntry) {
 	}
 }
 
-// subset returns only those that pick says.
-func (e *entries6) subset(pick []bool, n int) *entries6 {
-	out := &entries6{keys: make([]listKey, 0, n), flags: make([]bpf.ScanListFlags, 0, n)}
-	for i, picked := range pick {
-		if picked {
-			out.keys, out.flags = append(out.keys, e.keys[i]), append(out.flags, e.flags[i])
-		}
-	}
-	return out
+// put adds an entry of a length that is known already.
+func (e *entries6) put(key listKey, flags bpf.ScanListFlags) {
+	e.keys, e.flags = append(e.keys, key), append(e.flags, flags)
 }
 
 // syncTable6 makes a list's IPv6 entries equal to want, and returns how
 // many it put and deleted. It writes before it deletes, so that an address
-// that moves from one entry to another is listed all the while.
-func (s *State) syncTable6(list ListName, want *entries6, progress func(done int)) (written int, err error) {
+// that moves from one entry to another is listed all the while. before is
+// what the table holds, nil if that is to be read.
+func (s *State) syncTable6(list ListName, before, want *entries6, progress func(done int)) (written int, err error) {
 	slot := uint32(list.kernel())
 	table, err := s.shelf("list6_tables").open(slot)
 	if err != nil && !notFound(err) {
@@ -78,14 +68,20 @@ func (s *State) syncTable6(list ListName, want *entries6, progress func(done int
 	if table != nil {
 		defer table.Close()
 	}
-	missing, gone, err := difference6(table, want)
-	if err != nil {
-		return 0, err
+	var change change6
+	known := false
+	if table != nil && before != nil {
+		change, known = before.changeTo(want)
+	}
+	if !known {
+		if change, err = readChange6(table, want); err != nil {
+			return 0, err
+		}
 	}
 	if len(want.keys) == 0 {
-		return len(gone), s.dropTable6(list)
+		return len(change.gone), s.dropTable6(list)
 	}
-	if written = len(missing.keys) + len(gone); written == 0 {
+	if written = len(change.put.keys) + len(change.gone); written == 0 {
 		return 0, nil
 	}
 	guide, err := s.openGuide(slot)
@@ -97,11 +93,11 @@ func (s *State) syncTable6(list ListName, want *entries6, progress func(done int
 	if err := errors.Join(guide.merge(next), s.openGate6(list, want, true)); err != nil {
 		return 0, err
 	}
-	if table == nil || badSize(table, len(want.keys)+len(gone), len(want.keys)) {
+	if table == nil || badSize(table, len(want.keys)+len(change.gone), len(want.keys)) {
 		err = s.replaceTable6(slot, want, progress)
 	} else {
-		err = putAll6(table, missing, progress)
-		for _, key := range gone {
+		err = putAll6(table, change.put, progress)
+		for _, key := range change.gone {
 			if err == nil {
 				err = ignoreMissing(table.Delete(key))
 			}
@@ -125,49 +121,6 @@ func ignoreMissing(err error) error {
 func badSize(table *ebpf.Map, most, entries int) bool {
 	size := int(table.MaxEntries())
 	return most > size || (size > leastEntries && size > 8*entries)
-}
-
-// difference6 compares a table, which may be nil, with what is wanted.
-func difference6(table *ebpf.Map, want *entries6) (missing *entries6, gone []listKey, err error) {
-	pick := make([]bool, len(want.keys))
-	for i := range pick {
-		pick[i] = true
-	}
-	same := 0
-	if table != nil {
-		err = eachEntry6(table, func(key listKey, flags bpf.ScanListFlags) {
-			i, ok := want.at[key]
-			if !ok {
-				gone = append(gone, key)
-			} else if want.flags[i] == flags && pick[i] {
-				pick[i] = false
-				same++
-			}
-		})
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read IPv6 entries in force: %w", err)
-	}
-	return want.subset(pick, len(pick)-same), gone, nil
-}
-
-// eachEntry6 reads a table in batches, several times faster than one by
-// one.
-func eachEntry6(table *ebpf.Map, each func(listKey, bpf.ScanListFlags)) error {
-	var cursor ebpf.MapBatchCursor
-	keys, values := make([]listKey, batchSize), make([]bpf.ScanListFlags, batchSize)
-	for {
-		n, err := table.BatchLookup(&cursor, keys, values, nil)
-		for i := range n {
-			each(keys[i], values[i])
-		}
-		if notFound(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // putAll6 writes entries in batches.
