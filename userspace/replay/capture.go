@@ -24,6 +24,9 @@ import (
 // some packet on. What was read until then is good.
 var ErrDamaged = errors.New("capture is damaged")
 
+// ErrNotCapture is a file that is no capture from its first byte on.
+var ErrNotCapture = errors.New("not a capture")
+
 // maxFrame bounds what is kept of a packet: headers are all that counts,
 // and captures behind segmentation offload hold frames of 64 KiB.
 const maxFrame = 1500
@@ -41,7 +44,7 @@ type source interface {
 
 // read calls each with every frame of the capture at path: pcap or pcapng,
 // plain or gzip. Packets of unknown link types and runts are counted in
-// skipped. Errors: ErrDamaged behind the last good packet.
+// skipped. Errors: ErrNotCapture, ErrDamaged behind the last good packet.
 func read(path string, each func(frame)) (skipped int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -59,7 +62,7 @@ func read(path string, each func(frame)) (skipped int, err error) {
 	}
 	src, linkType, err := open(in)
 	if err != nil {
-		return 0, fmt.Errorf("read %q: %w: %w", path, ErrDamaged, err)
+		return 0, fmt.Errorf("read %q: %w in pcap or pcapng, plain or gzip: %w", path, ErrNotCapture, err)
 	}
 	for n := 1; ; n++ {
 		data, info, err := src.ReadPacketData()
@@ -82,7 +85,7 @@ func read(path string, each func(frame)) (skipped int, err error) {
 func open(in *bufio.Reader) (source, func(gopacket.CaptureInfo) layers.LinkType, error) {
 	magic, err := in.Peek(4)
 	if err != nil {
-		return nil, nil, fmt.Errorf("no capture header: %w", err)
+		return nil, nil, fmt.Errorf("no header: %w", err)
 	}
 	if [4]byte(magic) == [4]byte{0x0a, 0x0d, 0x0d, 0x0a} {
 		r, err := pcapgo.NewNgReader(in, pcapgo.NgReaderOptions{WantMixedLinkType: true})

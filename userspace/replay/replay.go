@@ -64,7 +64,8 @@ type Result struct {
 const bootTime = 30 * 24 * time.Hour
 
 // Run replays the capture at path. A damaged capture gives its error, which
-// is ErrDamaged, together with the result of what could be read.
+// is ErrDamaged, together with the result of what could be read. Errors:
+// ErrNotCapture.
 func Run(path string, prog Program, o Options) (Result, error) {
 	hosts, known, result, err := load(path, o)
 	if err != nil && !errors.Is(err, ErrDamaged) {
@@ -121,7 +122,7 @@ func load(path string, o Options) ([]*host, *knowledge, Result, error) {
 		}
 		h.packets = append(h.packets, arrival{f, p})
 	})
-	result.Skipped, result.OneSided = skipped, !known.twoWay
+	result.Skipped, result.OneSided = skipped, result.Packets > 0 && !known.twoWay
 	hosts := make([]*host, 0, len(byAddr))
 	for _, h := range byAddr {
 		hosts = append(hosts, h)

@@ -257,11 +257,20 @@ func TestDamagedCaptures(t *testing.T) {
 		// The library cannot tell a cut right behind a record's header from
 		// the end; no packet is lost by it.
 		atBoundary := n >= 24 && ((n-24)%record == 0 || (n-24)%record == 16)
-		if result.Packets != want || (err == nil) != atBoundary || (err != nil && !errors.Is(err, ErrDamaged)) {
+		kind := ErrDamaged
+		if n < 24 {
+			kind = ErrNotCapture
+		}
+		if result.Packets != want || (err == nil) != atBoundary || (err != nil && !errors.Is(err, kind)) {
 			t.Fatalf("%d of %d bytes: %d packets, %v", n, len(whole), result.Packets, err)
 		}
 	}
 	if _, err := Run(filepath.Join(t.TempDir(), "none"), &fakeProgram{}, Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
+	}
+	for name, path := range map[string]string{"text": file(t, []byte("no capture\n")), "a directory": t.TempDir()} {
+		if result, err := Run(path, &fakeProgram{}, Options{}); !errors.Is(err, ErrNotCapture) || result.OneSided {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
 	}
 }
