@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS = -s -w -X main.release=$(VERSION)
 
-.PHONY: help generate docs check-generated build test test-bpf test-lab test-kernels test-kernel test-packages lint vulncheck check fuzz bench bench-wire eval coverage refresh-geo install packages clean
+.PHONY: help generate docs check-generated build test test-bpf test-lab test-kernels test-kernel test-packages lint vulncheck check fuzz flood bench bench-wire eval coverage refresh-geo install packages clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -59,6 +59,9 @@ check: lint check-generated test test-bpf test-lab test-packages test-kernel ## 
 
 fuzz: ## every fuzz target, FUZZ_EXECS executions each (a million); root
 	go run ./testenv/cmd/fuzz -execs $(FUZZ_EXECS)
+
+flood: ## forged floods at full size, 10 million sources of one and of two packets each, eight minutes; root
+	DENMAP_FLOOD_SOURCES=10000000 go test -count=1 -timeout 30m -v -run '^(TestForgedFloods|TestFlood|TestFloodOfPairs)$$' ./loader ./testenv
 
 bench: ## cost of each path as a ratio to a bare drop, and of loading lists; root
 	go run ./testenv/cmd/bench -json build/bench.json

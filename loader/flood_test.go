@@ -14,9 +14,11 @@ import (
 )
 
 // TestForgedFloods scans a port a second in the midst of 100,000 packets a
-// second of forged sources, which send so many different ports each.
+// second of forged sources, which send so many different ports each. It ends
+// with the ban, or after DENMAP_FLOOD_SOURCES sources.
 func TestForgedFloods(t *testing.T) {
 	const perSecond = 100_000
+	least := uint32(envNumber(t, "DENMAP_FLOOD_SOURCES", 0))
 	for _, row := range []struct {
 		name  string
 		probe func(src, dst netip.Addr, port uint16) packet.TCP
@@ -31,13 +33,18 @@ func TestForgedFloods(t *testing.T) {
 			o := enforcing()
 			o.Seed = 1
 			r := newRig(t, o)
-			byHand := netip.MustParsePrefix("192.0.2.7/32")
-			if err := r.AddBan(event.Ban{Source: byHand, Grade: event.Manual}); err != nil {
-				t.Fatal(err)
+			kept := map[event.Grade]netip.Prefix{
+				event.Manual: netip.MustParsePrefix("192.0.2.7/32"), event.Proven: netip.MustParsePrefix("192.0.2.8/32"),
+			}
+			for grade, source := range kept {
+				if err := r.AddBan(event.Ban{Source: source, Grade: grade}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			flood := row.probe(netip.MustParseAddr("203.0.113.1"), host4, 0)
-			frame, forged, sent, lines, banned := flood.Bytes(), uint32(0x0a000000), 0, 0, 0
-			for banned == 0 && sent < 14 {
+			const first = 0x0a000000
+			frame, forged, sent, lines, banned := flood.Bytes(), uint32(first), 0, 0, 0
+			for banned == 0 && sent < 14 || forged-first < least {
 				for range perSecond / row.ports {
 					forged++
 					for port := range row.ports {
@@ -56,15 +63,20 @@ func TestForgedFloods(t *testing.T) {
 				}
 				r.advance(time.Second)
 			}
-			t.Logf("%d forged sources, the scan banned after %d probes, %d events", forged-0x0a000000, banned, lines)
+			t.Logf("%d forged sources, the scan banned after %d probes, %d events", forged-first, banned, lines)
 			if banned == 0 || banned > 10 {
 				t.Errorf("the scan is banned after %d probes (0: never), want 8 or little more", banned)
 			}
 			if lines > 100 {
 				t.Errorf("%d events", lines)
 			}
-			if _, found, err := r.Ban(byHand); err != nil || !found {
-				t.Errorf("the ban by hand: %v, %v", found, err)
+			for grade, source := range kept {
+				if _, found, err := r.Ban(source); err != nil || !found {
+					t.Errorf("the %v ban: %v, %v", grade, found, err)
+				}
+			}
+			if got := r.verdict(packet.Connect(scanner4, host4, 3999).Bytes()); got != "drop banned" {
+				t.Errorf("the scanner's next port: %q", got)
 			}
 		})
 	}

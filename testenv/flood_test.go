@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,20 @@ import (
 	"denmap/testenv/packet"
 )
 
-// forgedSources is how many sources a flood has.
-const forgedSources = 1_000_000
+// forgedSources is how many sources a flood has: DENMAP_FLOOD_SOURCES, or
+// as many as a run of all tests has time for.
+func forgedSources(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("DENMAP_FLOOD_SOURCES")
+	if text == "" {
+		return 1_000_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 10 || n > 100_000_000 {
+		t.Fatalf("DENMAP_FLOOD_SOURCES: %q: expected 10 to 100000000", text)
+	}
+	return n
+}
 
 // forgedFlood is a SYN to each of the ports from each of some sources. So
 // many do not fit into the documentation ranges; the packets never leave
@@ -100,7 +113,7 @@ func TestFlood(t *testing.T) {
 	forger := s.Host("forger")
 	daemon := s.victim.Attach()
 	s.victim.MustDenmap("bans", "add", floodedBan, "--for", "1h", "--reason", "by hand")
-	memory := daemon.residentKiB(t)
+	memory, sources := daemon.residentKiB(t), forgedSources(t)
 
 	scan := make(chan int)
 	start := time.Now()
@@ -118,10 +131,10 @@ func TestFlood(t *testing.T) {
 		}
 		scan <- refused
 	}()
-	first := forger.flood(t, s.victim, forgedFlood{sources: forgedSources, ports: []uint16{5000}})
+	first := forger.flood(t, s.victim, forgedFlood{sources: sources, ports: []uint16{5000}})
 	onceAfter := time.Since(start)
 	lines := len(s.victim.Log())
-	second := forger.flood(t, s.victim, forgedFlood{sources: forgedSources, ports: []uint16{5001}})
+	second := forger.flood(t, s.victim, forgedFlood{sources: sources, ports: []uint16{5001}})
 	twiceAfter := time.Since(start)
 	reached := <-scan
 	t.Logf("%d forged sources in %v, again %d by %v; the scan got %d answers; %d log lines after the first round, %d after the second",
@@ -141,13 +154,13 @@ func TestFloodOfPairs(t *testing.T) {
 	forger := s.Host("forger")
 	s.victim.Attach()
 	s.victim.MustDenmap("bans", "add", floodedBan, "--for", "1h", "--reason", "by hand")
-	start, forged := time.Now(), 0
+	start, forged, sources := time.Now(), 0, forgedSources(t)
 	flooding, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for flooding.Err() == nil && forged < 10*forgedSources {
-			f := forgedFlood{first: forged, sources: forgedSources / 10, raw: true, ports: []uint16{5001, 5002}}
+		for forged < sources || flooding.Err() == nil && forged < 10*sources {
+			f := forgedFlood{first: forged, sources: sources / 10, raw: true, ports: []uint16{5001, 5002}}
 			forged += forger.flood(t, s.victim, f) / 2
 		}
 	}()

@@ -105,3 +105,28 @@ func (l *Lab) Route(victim *Host, others ...*Host) (v4, v6 netip.Addr) {
 	}
 	return inner.IPv4, inner.IPv6
 }
+
+// Bridge puts a host on the switch by way of a bridge of the victim, whose
+// own uplink becomes a port of it. It returns the inner host and its
+// addresses.
+func (l *Lab) Bridge(victim *Host) (inner *Host, v4, v6 netip.Addr) {
+	l.t.Helper()
+	const bridge, port = "br1", "inside"
+	inner, err := l.newHost("inner")
+	if err == nil {
+		err = victim.addBridge(bridge)
+	}
+	if err == nil {
+		err = victim.joinBridge(bridge, uplink)
+	}
+	if err != nil {
+		l.t.Fatalf("bridge a host by %q: %v", victim.Name, err)
+	}
+	v4, v6 = hostAddr(Net4, 40), hostAddr(Net6, 40)
+	l.Pair(inner, "outside", netip.PrefixFrom(v4, 24), victim, port, netip.MustParsePrefix("192.0.2.1/24"))
+	inner.AddAddr("outside", netip.PrefixFrom(v6, 64))
+	if err := victim.joinBridge(bridge, port); err != nil {
+		l.t.Fatalf("bridge a host by %q: %v", victim.Name, err)
+	}
+	return inner, v4, v6
+}

@@ -181,26 +181,10 @@ func TestBridged(t *testing.T) {
 			t.Parallel()
 			lab := New(t, Options{Hosts: []string{"victim", "attacker", "client"}})
 			victim := lab.Host("victim")
-			inner, err := lab.newHost("inner")
-			if err == nil {
-				err = victim.addBridge("br1")
-			}
-			if err == nil {
-				err = victim.joinBridge("br1", uplink)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			in4, in6 := hostAddr(Net4, 40), hostAddr(Net6, 40)
-			lab.Pair(inner, "outside", netip.PrefixFrom(in4, 24), victim, "inside", netip.MustParsePrefix("192.0.2.1/24"))
-			inner.AddAddr("outside", netip.PrefixFrom(in6, 64))
-			if err := victim.joinBridge("br1", "inside"); err != nil {
-				t.Fatal(err)
-			}
+			inner, to, in6 := lab.Bridge(victim)
 			inner.Serve(serviceRange(7001, 8)...)
 			victim.Serve(serviceRange(7101, 50)...)
 			victim.Attach()
-			to := in4
 			if version == 6 {
 				to = in6
 			}

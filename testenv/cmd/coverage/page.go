@@ -60,7 +60,7 @@ func (p page) write(w io.Writer) {
 	fmt.Fprint(w, "\n## Scans\n\n")
 	table(w, []string{"kind", "scan", "IP", "found", "label", "tool, confidence", "failures until alert, ban", "reached the host", "open ports learned", "twins"}, p.scanRows())
 	fmt.Fprint(w, "\n## In front of other hosts\n\nThe same where the ports are another host's: *published* by address "+
-		"translation (nftables), or *routed*\nbehind the victim. *Reached the host* counts what went past DenMap.\n\n")
+		"translation (nftables), *routed*\nbehind the victim, or *bridged*: on the other side of a bridge of which DenMap protects a port. *Reached the\nhost* counts what went past DenMap.\n\n")
 	table(w, []string{"place", "scan", "IP", "found", "label", "tool, confidence", "failures until alert, ban", "reached the host", "open ports learned"}, p.placeRows())
 	fmt.Fprint(w, "\n## Evasions\n\nWhat each gains over the plain scan that it disguises. T0, T1 and the long delays "+
 		"were recorded at full speed,\nspread over the time that they take, and given to the same program by "+
