@@ -104,6 +104,7 @@ struct {
 	} name SEC(".maps")
 
 PIECES(list_roots, SETS, ROOTS / ROOT_ROW, struct row);		     /* by enum list_set */
+PIECES(list_marks, SETS, ROOTS *MARKS_A_ROOT, __u64);		     /* by enum list_set */
 PIECES(list_blocks, LISTS *BLOCK_CHUNKS, BLOCK_CHUNK, struct block); /* each list has its own */
 PIECES(list_leaves, LISTS *LEAF_CHUNKS, LEAF_CHUNK, struct leaf);
 PIECES(list6_guides, LISTS, GUIDE_HEADS + GUIDE_WORDS, __u64); /* by enum list, IPv6 */

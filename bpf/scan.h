@@ -43,9 +43,10 @@ enum layout {
 	BAN_PREFIXES = 4,     /* lengths of IPv6 prefixes that are looked up */
 	HINT_WORDS = 1 << 15, /* of hints, in each half */
 	OWN_SLOTS = 1 << 8,
-	LIST_MAX = 1 << 21, /* entries of a list */
-	ROOTS = 1 << 16,    /* one for each IPv4 /16 */
-	ROOT_ROW = 1 << 4,  /* roots in one element: those of a /12 */
+	LIST_MAX = 1 << 21,    /* entries of a list */
+	ROOTS = 1 << 16,       /* one for each IPv4 /16 */
+	MARKS_A_ROOT = 1 << 2, /* words of a bit for each /24 */
+	ROOT_ROW = 1 << 4,     /* roots in one element: those of a /12 */
 	BLOCK_CHUNK = 1 << 11,
 	BLOCK_CHUNKS = 1 << 7, /* of one list */
 	LEAF_CHUNK = 1 << 14,

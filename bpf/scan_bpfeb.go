@@ -170,6 +170,7 @@ const (
 	ScanLayoutOWN_SLOTS        ScanLayout = 256
 	ScanLayoutLIST_MAX         ScanLayout = 2097152
 	ScanLayoutROOTS            ScanLayout = 65536
+	ScanLayoutMARKS_A_ROOT     ScanLayout = 4
 	ScanLayoutROOT_ROW         ScanLayout = 16
 	ScanLayoutBLOCK_CHUNK      ScanLayout = 2048
 	ScanLayoutBLOCK_CHUNKS     ScanLayout = 128
@@ -522,6 +523,7 @@ const (
 	ScanMapList6Tables    = "list6_tables"
 	ScanMapListBlocks     = "list_blocks"
 	ScanMapListLeaves     = "list_leaves"
+	ScanMapListMarks      = "list_marks"
 	ScanMapListRoots      = "list_roots"
 	ScanMapListened       = "listened"
 	ScanMapMarks          = "marks"
@@ -648,6 +650,7 @@ type ScanMapSpecs struct {
 	List6Tables   *ebpf.MapSpec `ebpf:"list6_tables"`
 	ListBlocks    *ebpf.MapSpec `ebpf:"list_blocks"`
 	ListLeaves    *ebpf.MapSpec `ebpf:"list_leaves"`
+	ListMarks     *ebpf.MapSpec `ebpf:"list_marks"`
 	ListRoots     *ebpf.MapSpec `ebpf:"list_roots"`
 	Listened      *ebpf.MapSpec `ebpf:"listened"`
 	Marks         *ebpf.MapSpec `ebpf:"marks"`
@@ -748,6 +751,7 @@ type ScanMaps struct {
 	List6Tables   *ebpf.Map `ebpf:"list6_tables"`
 	ListBlocks    *ebpf.Map `ebpf:"list_blocks"`
 	ListLeaves    *ebpf.Map `ebpf:"list_leaves"`
+	ListMarks     *ebpf.Map `ebpf:"list_marks"`
 	ListRoots     *ebpf.Map `ebpf:"list_roots"`
 	Listened      *ebpf.Map `ebpf:"listened"`
 	Marks         *ebpf.Map `ebpf:"marks"`
@@ -784,6 +788,7 @@ func (m *ScanMaps) Close() error {
 		m.List6Tables,
 		m.ListBlocks,
 		m.ListLeaves,
+		m.ListMarks,
 		m.ListRoots,
 		m.Listened,
 		m.Marks,

@@ -224,15 +224,21 @@ func (a *area) appendLeaves(out []byte) []byte {
 
 // decode makes the area that of a block and its leaves.
 func (a *area) decode(block bpf.ScanBlock, leaves []byte) {
-	for i := range a.spread {
-		a.spread[i] = byte(block.Spread[i/32] >> (i % 32 * 2) & 3)
-		if a.spread[i] != spreadSome {
+	a.decodeSpread(block)
+	for i, s := range a.spread {
+		if s != spreadSome {
 			continue
 		}
 		for w := range a.leaves[i] {
 			a.leaves[i][w] = binary.NativeEndian.Uint64(leaves)
 			leaves = leaves[8:]
 		}
+	}
+}
+
+func (a *area) decodeSpread(block bpf.ScanBlock) {
+	for i := range a.spread {
+		a.spread[i] = byte(block.Spread[i/32] >> (i % 32 * 2) & 3)
 	}
 }
 

@@ -20,11 +20,13 @@ const (
 
 // setTables are the kernel's side of a list's IPv4 sets. Blocks and leaves
 // are written where no root leads to, then a root is turned to them in one
-// store, so the program sees the old /16 or the new one.
+// store, so the program sees the old /16 or the new one. Marks only spare it
+// the rest: they are those of both while a root turns.
 type setTables struct {
 	sets   []bpf.ScanListSet
 	shelf  shelf   // list_roots
 	roots  []piece // by place in sets; without a map: the set is empty
+	marks  markTables
 	blocks *pool
 	leaves *pool
 
@@ -45,6 +47,9 @@ func (s *State) openSets(list ListName) (t *setTables, err error) {
 		}
 		t.roots = append(t.roots, p)
 	}
+	if t.marks, err = s.openMarks(list); err != nil {
+		return t, err
+	}
 	const blocks, leaves = uint32(bpf.ScanLayoutBLOCK_CHUNKS), uint32(bpf.ScanLayoutLEAF_CHUNKS)
 	i := uint32(list.kernel())
 	if t.blocks, err = openPool(s.shelf("list_blocks"), s.spec["list_blocks"], i*blocks, blocks); err != nil {
@@ -55,7 +60,7 @@ func (s *State) openSets(list ListName) (t *setTables, err error) {
 }
 
 func (t *setTables) close() error {
-	var err error
+	err := t.marks.close()
 	for _, p := range t.roots {
 		if p.m != nil {
 			err = errors.Join(err, p.m.Close())
@@ -179,11 +184,20 @@ func (t *setTables) load(root uint32, a *area) error {
 }
 
 // turn makes a root lead elsewhere: a single aligned store.
-func (t *setTables) turn(set, root int, value uint32) error {
+func (t *setTables) turn(to turn) error {
+	marked := t.marks.isMarked(to.set)
+	if marked {
+		if err := t.marks.widen(to.set, to.root, to.marks); err != nil {
+			return err
+		}
+	}
 	var raw [4]byte
-	binary.NativeEndian.PutUint32(raw[:], value)
-	_, err := t.roots[set].memory.WriteAt(raw[:], int64(root)*4)
-	return err
+	binary.NativeEndian.PutUint32(raw[:], to.value)
+	_, err := t.roots[to.set].memory.WriteAt(raw[:], int64(to.root)*4)
+	if err != nil || !marked {
+		return err
+	}
+	return t.marks.write(to.set, to.root, to.marks)
 }
 
 // settle returns when no program can be reading what an earlier change left
@@ -220,10 +234,20 @@ func (s *State) listed4(list ListName, addr netip.Addr) (listed, watch bool, err
 			return false, false, err
 		}
 		var area area
-		if err := t.load(binary.NativeEndian.Uint32(raw[:]), &area); err != nil {
+		root := binary.NativeEndian.Uint32(raw[:])
+		if err := t.load(root, &area); err != nil {
 			return false, false, err
 		}
 		net, host := a>>8&0xff, a&0xff
+		if root >= firstRoot && t.marks.isMarked(i) {
+			marks, err := t.marks.read(i, int(a>>16))
+			if err != nil {
+				return false, false, err
+			}
+			if !marks.has(net) {
+				continue
+			}
+		}
 		on := area.spread[net] == spreadAll
 		if area.spread[net] == spreadSome {
 			on = area.leaves[net][host/64]>>(host%64)&1 == 1
@@ -245,5 +269,5 @@ func (s *State) setsMemory(list ListName) (bytes uint64, err error) {
 			bytes += p.bytes()
 		}
 	}
-	return bytes + t.blocks.bytes() + t.leaves.bytes(), t.close()
+	return bytes + t.marks.bytes() + t.blocks.bytes() + t.leaves.bytes(), t.close()
 }

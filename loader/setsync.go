@@ -17,10 +17,11 @@ type setSync struct {
 	turns [][]turn // in order: what is to come, then each set
 }
 
-// turn is a root that is to lead elsewhere.
+// turn is a root that is to lead elsewhere, and the marks of that.
 type turn struct {
 	set, root int
 	value     uint32
+	marks     marks
 }
 
 // syncSets makes the sets hold what the strokes paint, and returns how many
@@ -64,7 +65,34 @@ func (s *State) syncSets(list ListName, strokes []stroke) (changed int, err erro
 	if changed, err = c.apply(); err != nil {
 		return changed, err
 	}
+	for set := range t.sets {
+		if err := c.markSet(s, set); err != nil {
+			return changed, err
+		}
+	}
 	return changed, c.tidy(s, list, used)
+}
+
+// markSet gives marks to a set that became big, and takes them from one
+// that is much smaller again.
+func (c *setSync) markSet(s *State, set int) error {
+	blocks := 0
+	for _, root := range c.now[set] {
+		if root >= firstRoot {
+			blocks++
+		}
+	}
+	switch marked := c.marks.isMarked(set); {
+	case marked && blocks < markedFrom/2:
+		return c.marks.drop(set)
+	case !marked && blocks >= markedFrom:
+		all, err := c.marksOf(c.now[set])
+		if err != nil {
+			return err
+		}
+		return c.marks.add(s, set, all)
+	}
+	return nil
 }
 
 // addRoots gives a set that was empty its roots.
@@ -113,7 +141,7 @@ func (c *setSync) plan(p painting) error {
 				return err
 			}
 			c.now[set][root] = value
-			c.turns[1+set] = append(c.turns[1+set], turn{set, root, value})
+			c.turns[1+set] = append(c.turns[1+set], turn{set, root, value, areas[set].marks()})
 		}
 	}
 	return nil
@@ -138,14 +166,14 @@ func (c *setSync) planBoth(root int, wanted *area) error {
 	if err != nil {
 		return err
 	}
-	c.turns[0] = append(c.turns[0], turn{1, root, value})
+	c.turns[0] = append(c.turns[0], turn{1, root, value, both.marks()})
 	return nil
 }
 
 func (c *setSync) apply() (changed int, err error) {
 	for i, turns := range c.turns {
 		for _, t := range turns {
-			if err := c.turn(t.set, t.root, t.value); err != nil {
+			if err := c.turn(t); err != nil {
 				return changed, err
 			}
 			if i > 0 {
