@@ -51,6 +51,7 @@ type banKeeper struct {
 	clock   Clock
 	tell    *teller
 	tracker banFollower
+	beat    func() // called each time run comes round
 
 	known   map[banKey]event.Ban
 	unsaved bool                 // bans have come or gone since the file was written
@@ -86,7 +87,7 @@ type banFollower interface {
 
 func newBanKeeper(k Kernel, file BanFile, clock Clock, tell *teller) *banKeeper {
 	return &banKeeper{
-		kernel: k, file: file, clock: clock, tell: tell,
+		kernel: k, file: file, clock: clock, tell: tell, beat: func() {},
 		known: make(map[banKey]event.Ban), young: make(map[banKey]time.Time), ended: make(map[netip.Prefix]endedBan),
 	}
 }
@@ -172,6 +173,7 @@ func (b *banKeeper) run(ctx context.Context) {
 	ticks, stop := b.clock.Tick(time.Second)
 	defer stop()
 	for {
+		b.beat()
 		select {
 		case <-ctx.Done():
 			return

@@ -29,6 +29,7 @@ type daemon struct {
 	ring     *ring
 	tracker  *scans.Tracker
 	losses   *losses
+	pulses   pulses
 	services ServiceFile
 	host     *Host // what the kernel has yet to be told; nil: nothing
 
@@ -132,6 +133,7 @@ func (d *daemon) tick(now time.Time) {
 	} else {
 		d.tell.fine("probes", "probes that wait for an answer are judged again")
 	}
+	d.checkPulses()
 	d.countLosses(now)
 }
 

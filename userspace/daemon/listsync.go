@@ -31,6 +31,7 @@ type listKeeper struct {
 	progress func(list string, done, total int)
 	refused  func(path string, err error) // tells people of a file that is not used
 
+	beat    func()         // called each time run comes round
 	watcher *lists.Watcher // that run is to start
 	kept    []*keptList
 	moved   chan config.Lists // new paths, the latest only
@@ -50,8 +51,8 @@ func (k *keptList) name() string { return k.kind.String() + " list" }
 func newListKeeper(clock Clock, tell *teller, emit func(event.Event), progress func(string, int, int)) *listKeeper {
 	return &listKeeper{
 		clock: clock, tell: tell, emit: emit, progress: progress,
-		refused: func(string, error) {},
-		moved:   make(chan config.Lists, 1),
+		refused: func(string, error) {}, beat: func() {},
+		moved: make(chan config.Lists, 1),
 	}
 }
 
@@ -128,6 +129,7 @@ func (k *listKeeper) run(ctx context.Context) {
 	ticks, stopTicks := k.clock.Tick(time.Second)
 	defer stopTicks()
 	for {
+		k.beat()
 		select {
 		case <-ctx.Done():
 			return

@@ -60,6 +60,7 @@ func (d *daemon) watchServices(ctx context.Context) {
 	defer stop()
 	next := d.opts.Clock.Now().Add(servicesPause)
 	for {
+		d.pulses.beat("services")
 		select {
 		case <-ctx.Done():
 			return

@@ -125,6 +125,8 @@ func (d *daemon) run() {
 			d.ringError <- err
 		}
 	})
+	d.lists.beat = func() { d.pulses.beat("list files") }
+	d.bans.beat = func() { d.pulses.beat("saved bans") }
 	d.watchers.run(d.watchNetwork)
 	d.watchers.run(d.lists.run)
 	d.watchers.run(d.bans.run)

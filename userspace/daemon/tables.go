@@ -49,6 +49,7 @@ func (d *daemon) watchTables(ctx context.Context) {
 	full := make(map[string]bool)
 	var next time.Time
 	for {
+		d.pulses.beat("kernel table")
 		select {
 		case <-ctx.Done():
 			return
