@@ -3,6 +3,7 @@
 package testenv
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,36 +98,41 @@ func TestLogDiskSlow(t *testing.T) {
 	waitSavedBan(s.victim, s.attacker)
 	// Lists and interfaces are still looked after.
 	s.victim.WriteFile(denyPath, s.client.IPv4.String()+"\n")
-	s.victim.Eventually(3*time.Second, func() error {
-		if s.client.Reaches(s.victim.IPv4, 80, 100*time.Millisecond) {
-			return errNotYet("end of the client")
-		}
-		return nil
-	})
-	if err := s.victim.Netlink().LinkDel(s.victim.Link(uplink)); err != nil {
-		t.Fatal(err)
-	}
-	s.Replug(s.victim)
-	waitProtected(s.victim, uplink)
+	waitCut(s.victim, s.client, 3*time.Second)
+	s.replug()
 	thaw()
 	s.victim.WaitBan(s.attacker.IPv4)
 }
 
-// TestStateDiskSlow has the disk of the state hang. The daemon may then
-// hang as well, with its history; the kernel does not, and nothing is
-// forgotten.
+// TestStateDiskSlow has the disk of the state hang: what is to be written
+// there waits, and health says so; all else goes on. The long list makes
+// the garbage collector run, which a goroutine that is stuck in the memory
+// of a mapped file would hold up, and all others with it.
 func TestStateDiskSlow(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	disk := s.victim.MountDisk(statePath, 4)
 	s.victim.Attach()
 	thaw := disk.Freeze()
-	scanClosed(s.victim, s.attacker)
+	ban(s.victim, s.attacker)
 	s.checkCut("with a state that hangs")
 	s.checkListed("with a state that hangs")
+	var list strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&list, "2001:db8:%x:%x::/64\n", i>>16, i&0xffff)
+	}
+	s.victim.WriteFile(denyPath, list.String()+s.client.IPv4.String()+"\n")
+	waitCut(s.victim, s.client, 10*time.Second)
+	s.replug()
+	s.victim.Eventually(time.Minute, func() error {
+		if r := s.victim.Denmap("health"); r.Code != 1 || !strings.Contains(r.Stdout, "saved bans: not looked after") {
+			return errNotYet("a warning: " + r.String())
+		}
+		return nil
+	})
 	thaw()
-	s.victim.WaitBan(s.attacker.IPv4)
 	waitSavedBan(s.victim, s.attacker)
+	waitHealth(s.victim, 20*time.Second, 0)
 }
 
 // TestLogDirectoryRemoved takes the log's directory away under the daemon.
@@ -153,4 +159,26 @@ func TestLogDirectoryRemoved(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("the new log: %v, %v", info, err)
 	}
+}
+
+// waitCut waits until a host is cut off from the victim.
+func waitCut(victim, from *Host, limit time.Duration) {
+	victim.t.Helper()
+	victim.Eventually(limit, func() error {
+		if from.Reaches(victim.IPv4, 80, 100*time.Millisecond) {
+			return errNotYet("end of " + from.Name)
+		}
+		return nil
+	})
+}
+
+// replug deletes the victim's interface, makes it again, and waits until it
+// is protected.
+func (s scene) replug() {
+	s.t.Helper()
+	if err := s.victim.Netlink().LinkDel(s.victim.Link(uplink)); err != nil {
+		s.t.Fatalf("delete %q: %v", uplink, err)
+	}
+	s.Replug(s.victim)
+	waitProgram(s.victim, uplink)
 }

@@ -102,6 +102,13 @@ func waitSavedBan(victim, source *Host) {
 // waitProtected waits until an interface has a program and health agrees.
 func waitProtected(victim *Host, iface string) {
 	victim.t.Helper()
+	waitProgram(victim, iface)
+	waitHealth(victim, 2*time.Second, 0)
+}
+
+// waitProgram waits until an interface has a program.
+func waitProgram(victim *Host, iface string) {
+	victim.t.Helper()
 	victim.Eventually(protectLimit, func() error {
 		program, err := victim.XDP(iface)
 		if err == nil && program == 0 {
@@ -109,7 +116,6 @@ func waitProtected(victim *Host, iface string) {
 		}
 		return err
 	})
-	waitHealth(victim, 2*time.Second, 0)
 }
 
 // waitHealth waits until health ends with that exit code.

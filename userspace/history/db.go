@@ -99,7 +99,7 @@ func Open(o Options) (*DB, error) {
 	}
 	o = o.withDefaults()
 	db := &DB{
-		Reader:  &Reader{path: o.Path, now: o.Clock},
+		Reader:  &Reader{path: o.Path, now: o.Clock, canary: newCanary(o.Path)},
 		opts:    o,
 		queue:   make(chan event.Event, queueLength),
 		orders:  make(chan func(*writer)),
@@ -114,7 +114,7 @@ func Open(o Options) (*DB, error) {
 		}
 	}
 	w := newWriter(db)
-	if err := w.open(); errors.Is(err, ErrNewerSchema) {
+	if err := w.asked(w.open); errors.Is(err, ErrNewerSchema) {
 		return nil, fmt.Errorf("open history %q: %w", o.Path, err)
 	} else if err != nil {
 		w.failed(err)

@@ -27,6 +27,8 @@ type Reader struct {
 	now     func() time.Time
 	damaged func(error) // told of a damaged database; nil for nobody
 
+	canary *canary // asked before each query, in the daemon; nil: nobody
+
 	mu sync.RWMutex // held while a query runs
 	db *sql.DB      // nil: unavailable
 }
@@ -99,6 +101,11 @@ func (r *Reader) query(ctx context.Context, text string, args []any, each func(*
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
+	if r.canary != nil {
+		if err := r.canary.ask(ctx); err != nil {
+			return fmt.Errorf("read history %q: %w", r.path, err)
+		}
+	}
 	err := eachRow(ctx, r.db, text, args, each)
 	if isDamage(err) && r.damaged != nil {
 		r.damaged(err)

@@ -197,7 +197,7 @@ func (w *writer) close() error {
 	if w.file == nil {
 		return err
 	}
-	return errors.Join(err, w.recovered(w.end))
+	return errors.Join(err, w.recovered(func() error { return w.asked(w.end) }))
 }
 
 // end closes the database, noting that this was on purpose.

@@ -3,6 +3,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -113,7 +114,7 @@ func (w *writer) done(n int) {
 // database is replaced and the work done once more. It reports whether it
 // worked in the end.
 func (w *writer) guard(work func() error) bool {
-	err := w.recovered(work)
+	err := w.recovered(func() error { return w.asked(work) })
 	if isDamage(err) {
 		if err = w.recovered(func() error { return w.replace(err) }); err == nil {
 			err = w.recovered(work)
@@ -125,6 +126,14 @@ func (w *writer) guard(work func() error) bool {
 	}
 	w.worked()
 	return true
+}
+
+// asked does work if the disk answers.
+func (w *writer) asked(work func() error) error {
+	if err := w.db.canary.ask(context.Background()); err != nil {
+		return err
+	}
+	return work()
 }
 
 // recovered keeps a bug, here or in the database, from ending the daemon.
