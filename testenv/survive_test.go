@@ -3,6 +3,7 @@
 package testenv
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -15,7 +16,8 @@ const shortBans = "ban: {duration: 8s}\n"
 func TestKilledDaemon(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.victim.Configure(shortBans)
+	const short = 8 * time.Second // on a slow machine, an attach takes longer
+	s.victim.Configure(fmt.Sprintf("ban: {duration: %ds}\n", int((short * slowness()).Seconds())))
 	daemon := s.victim.Attach()
 	until := ban(s.victim, s.attacker).Denmap.Ban.Until
 	program, err := s.victim.XDP(uplink)
@@ -34,7 +36,7 @@ func TestKilledDaemon(t *testing.T) {
 	s.checkCut("after the next attach")
 	s.checkListed("after the next attach")
 
-	ended := s.victim.WaitLog(15*time.Second, "source-unbanned", func(l LogLine) bool {
+	ended := s.victim.WaitLog(15*time.Second*slowness(), "source-unbanned", func(l LogLine) bool {
 		return l.Event.Action == "source-unbanned" && l.About(s.attacker.IPv4)
 	})
 	// The probes above may have prolonged the ban, never shortened it.

@@ -36,7 +36,7 @@ for series; do
 	echo "kernels: booting $series"
 	# The time is for a machine that hangs: each test has a limit of its own.
 	# Without cx16: qemu 7.2's emulation of the form that 6.12 uses is wrong.
-	timeout 2700 qemu-system-x86_64 -accel "$accel" -cpu max,cx16=off -smp 2 -m 2048 -nographic -no-reboot -net none \
+	timeout 5400 qemu-system-x86_64 -accel "$accel" -cpu max,cx16=off -smp 2 -m 2048 -nographic -no-reboot -net none \
 		-kernel "$work/$series"/boot/vmlinuz-* -initrd "$work/$series.cpio" \
 		-append "console=ttyS0 quiet panic=-1 oops=panic" </dev/null >"$work/$series.log" 2>&1 || true
 	tr -d '\r' <"$work/$series.log" | grep -a '^== ' | cut -c 4- | tee "$work/$series.result" | sed 's/^kernel/\n&/' | column -t -s '|'
