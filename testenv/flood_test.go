@@ -5,7 +5,6 @@ package testenv
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -113,7 +112,8 @@ func TestFlood(t *testing.T) {
 	forger := s.Host("forger")
 	daemon := s.victim.Attach()
 	s.victim.MustDenmap("bans", "add", floodedBan, "--for", "1h", "--reason", "by hand")
-	memory, sources := daemon.residentKiB(t), forgedSources(t)
+	memory, _ := daemon.Memory()
+	sources := forgedSources(t)
 
 	scan := make(chan int)
 	start := time.Now()
@@ -143,7 +143,8 @@ func TestFlood(t *testing.T) {
 		t.Errorf("the scan got %d answers, want it banned after 8", reached)
 	}
 	s.checkAfterFlood(50)
-	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory, daemon.residentKiB(t), s.victim.MustDenmap("status").Stdout)
+	after, _ := daemon.Memory()
+	t.Logf("daemon's memory %d KiB before, %d KiB after\n%s", memory>>10, after>>10, s.victim.MustDenmap("status").Stdout)
 }
 
 // TestFloodOfPairs forges sources that send two different ports each, back
@@ -177,19 +178,4 @@ func TestFloodOfPairs(t *testing.T) {
 		t.Errorf("%d probes of the scan, want it banned after 8", probes)
 	}
 	s.checkAfterFlood(200)
-}
-
-// residentKiB returns the resident size of the daemon in KiB.
-func (d *Daemon) residentKiB(t *testing.T) (kib int) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			fmt.Sscan(rest, &kib)
-		}
-	}
-	return kib
 }

@@ -82,32 +82,9 @@ func TestMemory(t *testing.T) {
 	victim.Configure(strings.Replace(mailConfig(), "geo:", "#geo:", 1))
 	daemon := victim.Attach()
 	time.Sleep(6 * time.Second) // what is measured is a daemon at rest
-	rss, parts := daemon.memory()
+	rss, parts := daemon.Memory()
 	if rss > limit {
 		t.Errorf("resident memory %d KiB, want at most %d", rss>>10, limit>>10)
 	}
 	t.Logf("resident memory at rest: %d KiB: %s", rss>>10, parts)
-}
-
-// memory returns the bytes that the daemon has in memory, and how they
-// are made up: its own, and pages of files, the program's for the most part
-// (which the lab keeps on a tmpfs).
-func (d *Daemon) memory() (rss int64, parts string) {
-	d.host.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	if err != nil {
-		d.host.t.Fatalf("read memory of denmap: %v", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		switch name {
-		case "VmRSS":
-			if _, err := fmt.Sscan(value, &rss); err != nil {
-				d.host.t.Fatalf("read memory of denmap: %v in %q", err, line)
-			}
-		case "RssAnon", "RssFile", "RssShmem":
-			parts += name + " " + strings.Join(strings.Fields(value), " ") + " "
-		}
-	}
-	return rss << 10, parts
 }

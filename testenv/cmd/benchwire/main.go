@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Benchwire measures DenMap on a link: how many packets of a banned source a
-// core drops, beside other filters, and what a host's TCP connections lose.
-// The link is a veth pair between two namespaces of the lab. Every round
+// core drops, beside other filters, what a host's TCP connections lose, and what
+// the daemon itself takes. The link is a veth pair between two namespaces of the lab. Every round
 // measures each filter once, in turn. Run as root, on at least two CPUs.
 package main
 
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,7 +25,7 @@ type options struct {
 	rounds   int
 	duration time.Duration // of each measurement
 	output   string        // JSON file to write, "" for none
-	only     string        // "drops", "traffic" or "" for both
+	only     string        // "drops", "traffic", "daemon" or "" for all
 	strict   bool          // a missed target is an error
 }
 
@@ -34,12 +35,12 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 9, "interleaved `rounds` to measure")
 	flag.DurationVar(&o.duration, "duration", time.Second, "how long each measurement takes")
 	flag.StringVar(&o.output, "json", "", "also write the rows to this `file`")
-	flag.StringVar(&o.only, "only", "", "measure only `drops` or traffic")
+	flag.StringVar(&o.only, "only", "", "measure only `drops`, traffic or daemon")
 	flag.BoolVar(&o.strict, "strict", false, "fail if a target is missed")
 	flag.Parse()
 	switch {
-	case flag.NArg() > 0 || o.rounds < 1 || o.duration < 100*time.Millisecond || (o.only != "" && o.only != "drops" && o.only != "traffic"):
-		fmt.Fprintln(os.Stderr, "benchwire: error: expected no arguments, at least 1 round, at least 100ms, and drops or traffic")
+	case flag.NArg() > 0 || o.rounds < 1 || o.duration < 100*time.Millisecond || !slices.Contains([]string{"", "drops", "traffic", "daemon"}, o.only):
+		fmt.Fprintln(os.Stderr, "benchwire: error: expected no arguments, at least 1 round, at least 100ms, and drops, traffic or daemon")
 		os.Exit(2)
 	case runtime.NumCPU() < 2:
 		fmt.Fprintln(os.Stderr, "benchwire: error: sender and receiver need a CPU each, this machine has one")
@@ -61,13 +62,18 @@ func main() {
 func run(c *testenv.Console, o options) error {
 	now := newReport(o)
 	var err error
-	if o.only != "traffic" {
+	if o.only == "" || o.only == "drops" {
 		if now.Drops, err = measureDrops(c, o); err != nil {
 			return err
 		}
 	}
-	if o.only != "drops" {
+	if o.only == "" || o.only == "traffic" {
 		if now.Traffic, err = measureTraffic(c, o); err != nil {
+			return err
+		}
+	}
+	if o.only == "" || o.only == "daemon" {
+		if now.Daemon, err = measureDaemon(c, o); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ type report struct {
 	Seconds float64      `json:"seconds"` // of each measurement
 	Drops   []dropRow    `json:"drops,omitempty"`
 	Traffic []trafficRow `json:"traffic,omitempty"`
+	Daemon  []costRow    `json:"daemon,omitempty"`
 }
 
 // dropRow is how one filter drops; all figures are medians.
@@ -45,6 +46,13 @@ type trafficRow struct {
 	Target float64 `json:"target,omitempty"` // at least; 0: none
 }
 
+// costRow is something that the daemon takes.
+type costRow struct {
+	What   string  `json:"what"`
+	Value  float64 `json:"value"`
+	Target float64 `json:"target,omitempty"` // at most; 0: none
+}
+
 func newReport(o options) *report {
 	return &report{Schema: reportSchema, Kernel: measure.Kernel(), CPUs: runtime.NumCPU(), Rounds: o.rounds, Seconds: o.duration.Seconds()}
 }
@@ -60,8 +68,16 @@ func (r *report) missed() (n int) {
 			n++
 		}
 	}
+	for _, row := range r.Daemon {
+		if kept(row.Value, row.Target) == "miss" {
+			n++
+		}
+	}
 	return n
 }
+
+// kept is met for a target that is a limit.
+func kept(value, target float64) string { return met(-value, -target) }
 
 func met(value, target float64) string {
 	switch {
@@ -88,6 +104,18 @@ func (r *report) print(w io.Writer) {
 		table := [][]string{{"traffic", "link", "value", "DenMap reaches of it", "p10", "p90", "at least", ""}}
 		for _, t := range r.Traffic {
 			table = append(table, append([]string{t.Load, t.Link, fixed2(t.Value)}, against(t.Ratio, t.P10, t.P90, t.Target)...))
+		}
+		fmt.Fprintln(w)
+		measure.Markdown(w, table)
+	}
+	if len(r.Daemon) > 0 {
+		table := [][]string{{"daemon", "value", "at most", ""}}
+		for _, d := range r.Daemon {
+			limit := ""
+			if d.Target > 0 {
+				limit = fixed2(d.Target)
+			}
+			table = append(table, []string{d.What, fixed2(d.Value), limit, kept(d.Value, d.Target)})
 		}
 		fmt.Fprintln(w)
 		measure.Markdown(w, table)
