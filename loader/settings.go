@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -196,12 +197,38 @@ func (k *Kernel) tryPrograms(f flow, frags bool) (programs, error) {
 	if f.tracked {
 		options.Programs.ExtraRelocationTargets = conntrackTypes()
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, options)
-	if err != nil {
-		return programs{}, explainLoad(err)
+	return loadApart(spec, options)
+}
+
+// loadApart loads the two programs at the same time, on two CPUs: verifying
+// them takes most of the time of an attach. They share the maps that options
+// name and no others.
+func loadApart(spec *ebpf.CollectionSpec, options ebpf.CollectionOptions) (programs, error) {
+	names := []string{"scan_xdp", "settle"}
+	loaded, errs := make([]programs, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			own := spec.Copy()
+			own.Programs = map[string]*ebpf.ProgramSpec{name: own.Programs[name]}
+			coll, err := ebpf.NewCollectionWithOptions(own, options)
+			if err != nil {
+				errs[i] = explainLoad(err)
+				return
+			}
+			defer coll.Close()
+			loaded[i] = programsOf(coll)
+		})
 	}
-	defer coll.Close()
-	return programsOf(coll), nil
+	wg.Wait()
+	both := programs{scan: loaded[0].scan, settle: loaded[1].settle}
+	for _, err := range errs {
+		if err != nil {
+			both.close()
+			return programs{}, err
+		}
+	}
+	return both, nil
 }
 
 // complaint is the last line of a verifier's log that is not statistics.
