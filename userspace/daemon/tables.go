@@ -36,7 +36,7 @@ func (f Fill) percent() int {
 // whenFull says what it means that a table is full. Lists have no place
 // here: one that does not fit is refused and said.
 var whenFull = map[string]string{
-	"sources":    "the least suspicious sources are forgotten first",
+	"sources":    "those longest out of use are forgotten first",
 	"blind_bans": "the oldest bans give way to new ones",
 	"bans":       "no more proven or manual bans fit: denmap bans shows them, denmap unban makes room",
 }
