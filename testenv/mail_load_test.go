@@ -5,7 +5,6 @@ package testenv
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
