@@ -29,10 +29,12 @@ func (e *LayoutError) Error() string {
 	switch {
 	case e.Newer():
 		return fmt.Sprintf("pinned state has layout %d, and this denmap knows layouts up to %d: start the newer denmap again, or end its protection with denmap detach", e.Found, layoutVersion)
+	case e.Found == 0:
+		return "pinned state has no layout version: denmap detach removes it"
 	case e.Found == int(layoutVersion):
-		return "pinned state was made by another build: " + e.Detail
+		return "pinned state was made by another build, " + e.Detail + ": the next denmap attach takes it over"
 	}
-	return fmt.Sprintf("pinned state has layout %d, and this denmap has layout %d", e.Found, layoutVersion)
+	return fmt.Sprintf("pinned state has layout %d, and this denmap has layout %d: the next denmap attach takes it over", e.Found, layoutVersion)
 }
 
 // Is makes it ErrLayout.

@@ -118,7 +118,7 @@ func takeOver(dir string, spec *ebpf.CollectionSpec, found *LayoutError) (_ *pri
 		return nil, nil, err
 	}
 	if p.ifaces == nil {
-		return nil, nil, found
+		return nil, nil, fmt.Errorf("take over layout %d: its table of interfaces cannot be read: denmap detach removes it", found.Found)
 	}
 	for name, m := range p.bans {
 		spec.Maps[name].MaxEntries = max(spec.Maps[name].MaxEntries, m.MaxEntries())

@@ -264,3 +264,19 @@ func TestDowngradeRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoLayout meets tables that do not say what they are.
+func TestNoLayout(t *testing.T) {
+	dir := bpfDir(t)
+	program := mustProtectOlder(t, dir, 0)
+	_, err := Open(Options{Dir: dir, Settings: defaults()})
+	if !errors.Is(err, ErrLayout) || !strings.Contains(err.Error(), "no layout version: denmap detach removes it") {
+		t.Errorf("error %v", err)
+	}
+	if now := attachedProgram(t); now != program {
+		t.Errorf("program %d, want %d", now, program)
+	}
+	if err := Remove(dir); err != nil {
+		t.Error(err)
+	}
+}

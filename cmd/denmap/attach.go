@@ -226,7 +226,7 @@ func (e *environment) explainAttach(err error) error {
 	case errors.Is(err, loader.ErrForeignXDP):
 		return withHint(err, "an interface runs one XDP program: bpftool net shows whose it is")
 	case errors.Is(err, loader.ErrLayout):
-		return withHint(err, "denmap detach ends its protection; the next attach restores saved bans")
+		return withHint(err, "bans are saved by denmap detach, and restored by the next attach")
 	case errors.Is(err, syscall.ENOSPC):
 		return withHint(err, "free some space; denmap config show tells where the log (log.path) and the state (state_dir) are")
 	}

@@ -22,7 +22,7 @@ func (e *environment) openState() (*loader.State, error) {
 	case errors.Is(err, loader.ErrNotAttached):
 		return nil, withHint(err, "%s", e.whyNotAttached())
 	case isOlder(err):
-		return nil, withHint(err, "the next attach takes it over: systemctl restart denmap")
+		return nil, withHint(err, "systemctl restart denmap")
 	}
 	return s, err
 }
@@ -30,7 +30,7 @@ func (e *environment) openState() (*loader.State, error) {
 // isOlder reports whether an earlier denmap pinned the state.
 func isOlder(err error) bool {
 	var other *loader.LayoutError
-	return errors.As(err, &other) && !other.Newer()
+	return errors.As(err, &other) && other.Found > 0 && !other.Newer()
 }
 
 // whyNotAttached also names the confusing reason: ip netns exec mounts a

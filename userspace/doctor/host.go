@@ -137,7 +137,7 @@ func (x *examiner) examinePins() {
 	case p.Err != nil:
 		x.add("pins", Fail, "denmap detach removes them; then attach again", "%s cannot be used: %v", p.Dir, p.Err)
 	case p.Older != nil:
-		x.add("pins", Warn, "denmap attach takes over what they hold: systemctl restart denmap", "%s: %v", p.Dir, p.Older)
+		x.add("pins", Warn, "systemctl restart denmap", "%s: %v", p.Dir, p.Older)
 	case p.Daemon:
 		x.ok("pins", "a daemon is running")
 	case p.Present:
