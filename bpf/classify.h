@@ -48,10 +48,12 @@ struct suspect {
 	struct guess g;
 	struct prefix key; /* under which the source is scored */
 	struct probe probe;
+	struct newcomer before; /* what is on file of the source */
 	__u32 ifindex;
 	__u32 listening; /* the socket that was found is a listener */
 	__u32 banned;	 /* enum banned */
 	__u32 spared;	 /* enum event_flags that forbid a ban */
+	__u32 due;	 /* for an entry, or has one: score.h */
 	__u32 alarming;	 /* its score is that of an alert at least */
 	__u32 hints;	 /* enum hint of its address */
 	__u64 hash;	 /* of the key */

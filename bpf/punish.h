@@ -191,7 +191,7 @@ __noinline int punish(struct suspect *x)
 	struct source *s;
 	struct track t;
 
-	if (!x)
+	if (!x || (!x->due && is_filed(x)))
 		return PASS_COUNTED;
 	s = note_failure(x, &noted);
 	if (!s)

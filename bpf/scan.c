@@ -314,7 +314,7 @@ static __always_inline enum reason judge(struct xdp_md *ctx, struct suspect *x)
 		if (reason == REASONS)
 			reason = check_outcome(ctx, x);
 		if (reason == PASS_COUNTED)
-			reason = score(ctx, x);
+			reason = is_filed(x) ? PASS_COUNTED : score(ctx, x);
 		else if (reason == PASS_WAITING)
 			reason = wait_or_fail(x);
 		else if (reason == PASS_OPEN && x->listening && x->g.suspicion == NEEDS_LISTENER)

@@ -471,10 +471,12 @@ type ScanSuspect struct {
 	}
 	Key       ScanPrefix
 	Probe     ScanProbe
+	Before    ScanNewcomer
 	Ifindex   uint32
 	Listening uint32
 	Banned    uint32
 	Spared    uint32
+	Due       uint32
 	Alarming  uint32
 	Hints     uint32
 	_         [4]byte

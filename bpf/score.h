@@ -177,16 +177,32 @@ static __always_inline int is_udp_kind(__u8 kind)
 	return kind == KIND_UDP || kind == KIND_SWEEP;
 }
 
+/* A hash of the address: several may share the key of an IPv6 source. */
+static __always_inline __u32 sender_of(const struct suspect *x)
+{
+	return x->p.ipv6 ? hash_words(x->p.src, 0) >> 32 | 1 : 1;
+}
+
 /* Thresholds as low as one probe leave no time for the filter; in a flood
  * it holds what does not bring a ban.
  */
-static __always_inline int is_due(const struct suspect *x, __u32 from, struct newcomer *before)
+static __always_inline int is_due(struct suspect *x)
 {
 	int udp = is_udp_kind(x->probe.kind);
 	struct bar bar = {2, udp ? udp_alert_score : alert_score};
 	struct bar flooded = {FIRST_PRINTS + 1, udp ? udp_ban_score : ban_score};
 
-	return note_first(x->hash, &x->probe, from, bar, flooded, x->now, before);
+	return note_first(x->hash, &x->probe, sender_of(x), bar, flooded, x->now, &x->before);
+}
+
+/* Whether the failure went on file, which is then all there is to do. Asked
+ * once of each: x->due keeps the answer.
+ */
+static __always_inline int is_filed(struct suspect *x)
+{
+	__builtin_memset(&x->before, 0, sizeof(x->before));
+	x->due = find_source(x) || is_due(x);
+	return !x->due;
 }
 
 /* Moves what a source had on file into its new entry. */
@@ -212,19 +228,17 @@ __noinline int take_over(struct source *s, const struct newcomer *before, __u64 
 	return 0;
 }
 
-/* The source's entry with this failure noted, NULL while it has none.
- * *noted: where.
+/* The source's entry with this failure noted, which is not on file; made if
+ * there is none. NULL: it could not be. *noted: where.
  */
 static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
 {
+	const struct newcomer *before = &x->before;
 	struct source *s = find_source(x);
-	__u32 from = hash_words(x->p.src, 0) >> 32 | 1;
-	struct newcomer before = {};
 	__u64 first = x->now;
 
+	x->due = 0;
 	if (!s) {
-		if (!is_due(x, from, &before))
-			return NULL;
 		/* Before, for other CPUs; after, in case that it was just cleared. */
 		set_hint(x->hash, HINT_SOURCE);
 		s = entry_made(&sources, x, &blank_source);
@@ -233,14 +247,14 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 			count(LOST_SOURCE);
 			return NULL;
 		}
-		if (before.count)
-			first -= first_age_ns(&before, x->now);
+		if (before->count)
+			first -= first_age_ns(before, x->now);
 	}
 	if (is_over(s, x->now))
 		begin(s, x, first);
-	if (before.count) {
-		take_over(s, &before, first);
-		if (before.from != from)
+	if (before->count) {
+		take_over(s, before, first);
+		if (before->from != sender_of(x))
 			__sync_fetch_and_or(&s->flags, SOURCE_MANY);
 	}
 	if (is_sweep(s, &x->probe))
