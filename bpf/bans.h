@@ -4,6 +4,7 @@
 
 #include "classify.h"
 #include "address.h"
+#include "clock.h"
 
 /* What is here runs before anything else needs the suspect's key, and makes
  * use of its room: the stack is short.

@@ -3,6 +3,7 @@
 #define DENMAP_OUTCOME_H
 
 #include "address.h"
+#include "clock.h"
 #include "classify.h"
 #include "conntrack.h"
 
