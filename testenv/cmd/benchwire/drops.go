@@ -187,10 +187,14 @@ const (
 	xdpTx   = 3
 )
 
+// xdpFrags lets a program take packets of several buffers, as DenMap's does.
+// Without it a veth copies each packet into one.
+const xdpFrags = 1 << 5
+
 // verdict returns a program that always says the same.
 func verdict(name string, action int32) (*ebpf.Program, error) {
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: name, Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "Dual MIT/GPL",
+		Name: name, Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "Dual MIT/GPL", Flags: xdpFrags,
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, action), asm.Return()},
 	})
 	if err != nil {
