@@ -49,10 +49,19 @@ static __always_inline int is_blank(const struct newcomer *f, __u64 now)
 	return !f->tag || first_age_ns(f, now) >= points_on_file(f) * decay_ms * 1000000;
 }
 
-static __always_inline int is_on_file(const struct newcomer *f, __u32 print)
+/* Whether a probe says more than one that was counted at the same port: it
+ * is two points, and that was a SYN of one, half-open at an open port say.
+ */
+static __always_inline int says_more(const struct probe *probe, __u8 kind, __u8 points)
+{
+	return probe->points > points && kind == KIND_SYN;
+}
+
+static __always_inline int is_on_file(const struct newcomer *f, const struct probe *probe)
 {
 	for (int i = 0; i < FIRST_PRINTS; i++)
-		if (i < f->count && f->prints[i] == print)
+		if (i < f->count && f->prints[i] == probe->print &&
+		    !says_more(probe, f->kinds[i] & ~TWO_POINTS, f->kinds[i] & TWO_POINTS ? 2 : 1))
 			return 1;
 	return 0;
 }
@@ -113,7 +122,7 @@ static __always_inline __u32 oldest_of(const struct index_set *set, __u32 next)
 }
 
 /* Whether this very probe is already noted: asked before any costly look. */
-static __always_inline int is_noted(__u64 source, __u32 print, __u64 now)
+static __always_inline int is_noted(__u64 source, const struct probe *probe, __u64 now)
 {
 	struct index_set *set = find_set(source);
 	struct newcomer *f;
@@ -122,7 +131,7 @@ static __always_inline int is_noted(__u64 source, __u32 print, __u64 now)
 	if (!set)
 		return 0;
 	f = find_file(set, tag_of(source), now, &at);
-	return f && is_on_file(f, print);
+	return f && is_on_file(f, probe);
 }
 
 /* Whether forged sources flood the table: counts this one, which wants an

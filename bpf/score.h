@@ -97,14 +97,15 @@ static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
 	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
 }
 
-static __always_inline int remembers(const struct source *s, __u32 print)
+static __always_inline int remembers(const struct source *s, const struct probe *probe)
 {
 	__u32 n = s->counted < PROBE_SLOTS ? s->counted : PROBE_SLOTS;
 
 	for (__u32 i = 0; i < PROBE_SLOTS; i++) {
 		if (i >= n)
 			return 0;
-		if (s->probes[i].print == print)
+		if (s->probes[i].print == probe->print &&
+		    !says_more(probe, s->probes[i].kind, s->probes[i].points))
 			return 1;
 	}
 	return 0;
@@ -124,8 +125,8 @@ static __always_inline int is_repeated(const struct suspect *x)
 	struct source *s = find_source(x);
 
 	if (!s)
-		return is_noted(x->hash, x->probe.print, x->now);
-	return remembers(s, x->probe.print) && !is_over(s, x->now);
+		return is_noted(x->hash, &x->probe, x->now);
+	return remembers(s, &x->probe) && !is_over(s, x->now);
 }
 
 static __always_inline void begin(struct source *s, const struct suspect *x, __u64 first)

@@ -47,11 +47,11 @@ func (m *model) judgeAnswer(v *view) string {
 		return "pass ignored-port"
 	}
 	s := m.source(v)
-	if m.isRepeated(s, o.f.target) {
-		return "pass repeated"
-	}
 	f := o.f
 	f.kind, f.points = event.SYN, 1
+	if m.isRepeated(s, f) {
+		return "pass repeated"
+	}
 	if m.score(v, s, f) == "pass spared" {
 		return "pass spared"
 	}

@@ -70,8 +70,12 @@ func (n *newcomer) points() (points int) {
 	return points
 }
 
-func (n *newcomer) noted(t target) bool {
-	return slices.ContainsFunc(n.failures, func(f failure) bool { return f.target == t })
+func (n *newcomer) noted(f failure) bool { return slices.ContainsFunc(n.failures, f.isNoNewsAfter) }
+
+// isNoNewsAfter: a target counts once, but a probe of two points again where
+// a SYN of one was counted.
+func (f failure) isNoNewsAfter(before failure) bool {
+	return f.target == before.target && (f.points <= before.points || before.kind != event.SYN)
 }
 
 const newcomerTick = 1 << 26
@@ -103,13 +107,8 @@ type modelSource struct {
 
 const remembered = 32
 
-func (s *modelSource) remembers(t target) bool {
-	for _, seen := range s.latest {
-		if seen.target == t {
-			return true
-		}
-	}
-	return false
+func (s *modelSource) remembers(f failure) bool {
+	return slices.ContainsFunc(s.latest, f.isNoNewsAfter)
 }
 
 // remember keeps the latest 32; slot 0 decides what is a sweep.

@@ -156,7 +156,7 @@ func (m *model) count(v *view, g guess) string {
 	if likely {
 		asked = m.outcome(v, g, false)
 	}
-	if asked != "pass open" && m.isRepeated(s, f.target) {
+	if asked != "pass open" && m.isRepeated(s, f) {
 		return "pass repeated"
 	}
 	if !likely {
@@ -219,12 +219,12 @@ func whole(a netip.Addr) netip.Prefix {
 }
 
 // isRepeated: counted before, and not forgotten.
-func (m *model) isRepeated(s *modelSource, t target) bool {
+func (m *model) isRepeated(s *modelSource, f failure) bool {
 	if !s.known {
 		file := m.file(s)
-		return file != nil && file.noted(t)
+		return file != nil && file.noted(f)
 	}
-	return s.remembers(t) && !s.isOver(m.now, m.decay())
+	return s.remembers(f) && !s.isOver(m.now, m.decay())
 }
 
 // ask: is the packet for this host, and does a socket want it?

@@ -128,7 +128,7 @@ func (m *model) room(v *view) *waitingRoom {
 // fail scores a SYN that waited in vain.
 func (m *model) fail(u *unanswered) string {
 	s := m.source(&u.v)
-	if m.isRepeated(s, u.target) {
+	if m.isRepeated(s, u.failure) {
 		return "pass repeated"
 	}
 	return m.score(&u.v, s, u.failure)

@@ -119,3 +119,20 @@ func TestResetsOfOthersAreNoHalfOpenProbes(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 }
+
+// TestStrongerProbeOfTheSamePortCounts: what is found out half-open may be
+// asked again by packets that no stack sends.
+func TestStrongerProbeOfTheSamePortCounts(t *testing.T) {
+	r := newRig(t, enforcing())
+	for range 3 {
+		syn := packet.Nmap(scanner4, host4, r.listen("[::]:0"))
+		null := flags(0)(scanner4, host4, syn.DstPort)
+		for range 2 {
+			r.run(syn.Bytes())
+			r.run(null.Bytes())
+		}
+	}
+	if events := r.drain(); len(events) != 2 || events[1].Score != 9 || events[1].Distinct != 6 {
+		t.Errorf("%+v, want a ban at 9 points, three for each of three ports", events)
+	}
+}

@@ -73,7 +73,11 @@ func TestWrong(t *testing.T) {
 		{"an alert is enough", func(r *row) { r.verdict, r.most, r.ban = "alerted", 0, 0 }, ""},
 		{"mislabelled", func(r *row) { r.label = []string{"connect", "syn"} }, `label ["connect" "syn"], want "syn"`},
 		{"another tool", func(r *row) { r.tool = "masscan, high" }, `tool "masscan", want "nmap"`},
-		{"late", func(r *row) { r.ban = 5 }, "banned after 5 failures, want 4 at most"},
+		{"three of the ports were open", func(r *row) { r.ban = 6 }, ""},
+		{"late", func(r *row) { r.ban = 7 }, "banned after 7 failures, want 6 at most"},
+		{"late, of packets that fail at open ports too", func(r *row) { r.kind, r.label, r.ban = "fin", []string{"fin"}, 5 },
+			"banned after 5 failures, want 4 at most"},
+		{"an OS scan begins with SYNs", func(r *row) { r.kind, r.label = "os-fingerprint", []string{"syn", "os-fingerprint"} }, ""},
 		{"silence is right", func(r *row) { r.kind, r.verdict = "", "no" }, ""},
 		{"silence would be right", func(r *row) { r.kind = "" }, "noticed, which it should not be"},
 	} {

@@ -47,8 +47,9 @@ and root:
 
 Every row is one run in fresh network namespaces: a host with DenMap as it comes and three services (ports 22, 80 and
 443), the scanner on another host, no router in between. *Failures until* counts the distinct failed probes that the
-log names with the alert and with the ban. *Reached the host* is what its network stack saw, behind the XDP program,
-of the packets that the scanner sent. *Twins* are honest programs whose packets resemble that kind of scan (below).
+log names with the alert and with the ban; SYNs to open ports are among them, a point each. *Reached the host* is what
+its network stack saw, behind the XDP program, of the packets that the scanner sent. *Twins* are honest programs whose
+packets resemble that kind of scan (below).
 A cell in **bold** is not as it should be; the command then fails. What the words mean, and what cannot be found:
 [detection.md](detection.md).
 `

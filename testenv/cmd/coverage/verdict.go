@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,14 +18,31 @@ func (r row) wrong() string {
 		return "noticed, which it should not be"
 	case r.verdict == "no" || r.verdict != "banned" && r.most > 0:
 		return "not banned"
-	case len(r.label) == 0 || r.label[0] != r.kind:
+	case !r.isLabelled():
 		return fmt.Sprintf("label %q, want %q", r.label, r.kind)
 	case r.named() != r.scan.tool && r.scan.tool != "":
 		return fmt.Sprintf("tool %q, want %q", r.named(), r.scan.tool)
-	case r.ban > r.most && r.most > 0:
-		return fmt.Sprintf("banned after %d failures, want %d at most", r.ban, r.most)
+	case r.ban > r.limit() && r.most > 0:
+		return fmt.Sprintf("banned after %d failures, want %d at most", r.ban, r.limit())
 	}
 	return ""
+}
+
+// isLabelled: by its kind first; an OS fingerprint begins with a SYN scan.
+func (r row) isLabelled() bool {
+	if r.kind == "os-fingerprint" {
+		return slices.Contains(r.label, r.kind)
+	}
+	return len(r.label) > 0 && r.label[0] == r.kind
+}
+
+// limit is how many failures a ban may take: a SYN to an open port is a
+// point, of whatever header.
+func (r row) limit() int {
+	if r.kind == "syn" && r.most == twoPoints {
+		return r.most + len(openPorts) - 1
+	}
+	return r.most
 }
 
 // named is the tool without its confidence.
