@@ -125,15 +125,12 @@ __noinline int is_blindly_banned(struct xdp_md *ctx, struct suspect *x)
 }
 
 /* Lets a SYN wait, and scores what failed in its stead. */
-__noinline int wait_or_fail(struct suspect *x)
+static __always_inline enum reason wait_or_fail(struct suspect *x)
 {
-	enum reason reason;
+	enum reason reason = await(x);
 
-	if (!x)
-		return PASS_WAITING;
-	reason = await(x);
 	if (reason == PASS_COUNTED)
-		reason = !is_repeated(x) && punish(x) == DROP_CROSSED ? DROP_CROSSED : PASS_WAITING;
+		reason = expire(x) == DROP_CROSSED ? DROP_CROSSED : PASS_WAITING;
 	return reason;
 }
 

@@ -43,10 +43,8 @@ static long settle_source(void *map, const struct prefix *key, struct waiting *w
 	x->key = *key;
 	x->hash = hash_key(&x->key);
 	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
-		if (!has_failed(x, &w->slots[i]) || is_repeated(x))
-			continue;
-		(*failed)++;
-		punish(x);
+		if (has_failed(x, &w->slots[i]) && expire(x) != PASS_REPEATED)
+			(*failed)++;
 	}
 	return 0;
 }

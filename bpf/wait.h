@@ -200,4 +200,10 @@ __noinline int await(struct suspect *x)
 	return PASS_COUNTED;
 }
 
+/* Scores a probe that waited in vain. PASS_REPEATED: it was counted before. */
+__noinline int expire(struct suspect *x)
+{
+	return x && !is_repeated(x) ? punish(x) : PASS_REPEATED;
+}
+
 #endif
