@@ -65,13 +65,11 @@ func (s *State) SyncList(list ListName, want []ListEntry, progress func(done, to
 		return 0, err
 	}
 	written, err = s.syncSets(list, four)
-	if err == nil {
-		progress(len(four), len(want))
-		var more int
-		more, err = s.syncTable6(list, before, six, func(done int) { progress(len(four)+done, len(want)) })
-		written += more
-	}
-	if err != nil {
+	progress(len(four), len(want))
+	// Whatever is wrong with one family, the other is to be in force.
+	more, err6 := s.syncTable6(list, before, six, func(done int) { progress(len(four)+done, len(want)) })
+	written += more
+	if err := errors.Join(err, err6); err != nil {
 		return written, fmt.Errorf("load %s list: %w", list, err)
 	}
 	s.remember(list, six)

@@ -84,7 +84,7 @@ func (t markTables) close() error {
 // isMarked reports whether the set has marks.
 func (t markTables) isMarked(set int) bool { return t.tables[set].m != nil }
 
-// add gives a set marks: those of all its roots.
+// add gives a set marks: those of all its roots. On an error it has none.
 func (t markTables) add(s *State, set int, all []marks) error {
 	p, err := newPiece(s.spec["list_marks"])
 	if err != nil {
@@ -96,8 +96,12 @@ func (t markTables) add(s *State, set int, all []marks) error {
 			err = errors.Join(err, t.write(set, root, m))
 		}
 	}
-	if err := errors.Join(err, t.shelf.put(uint32(t.sets[set]), p.m)); err != nil {
-		return fmt.Errorf("add marks: %w", err)
+	if err == nil {
+		err = t.shelf.put(uint32(t.sets[set]), p.m)
+	}
+	if err != nil {
+		t.tables[set] = piece{}
+		return errors.Join(fmt.Errorf("add marks: %w", err), p.m.Close())
 	}
 	return nil
 }

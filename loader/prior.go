@@ -197,7 +197,14 @@ func (p *prior) copyBans(to *State) error {
 				return
 			}
 			p.carried[id] = *ban
-			failed = errors.Join(failed, to.enforce(key, *ban))
+			// It may have been prolonged here since.
+			var here bpf.ScanBan
+			switch err := to.maps[table].Lookup(key, &here); {
+			case notFound(err) || (err == nil && here.Until < ban.Until):
+				failed = errors.Join(failed, to.enforce(key, *ban))
+			case err != nil:
+				failed = errors.Join(failed, err)
+			}
 		})
 		if err := errors.Join(err, failed); err != nil {
 			return fmt.Errorf("take over %s: %w", table, err)

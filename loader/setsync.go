@@ -65,12 +65,11 @@ func (s *State) syncSets(list ListName, strokes []stroke) (changed int, err erro
 	if changed, err = c.apply(); err != nil {
 		return changed, err
 	}
+	err = c.tidy(s, list, used)
 	for set := range t.sets {
-		if err := c.markSet(s, set); err != nil {
-			return changed, err
-		}
+		err = errors.Join(err, c.markSet(s, set))
 	}
-	return changed, c.tidy(s, list, used)
+	return changed, err
 }
 
 // markSet gives marks to a set that became big, and takes them from one
