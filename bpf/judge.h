@@ -201,7 +201,7 @@ __noinline int meet_listener(struct xdp_md *ctx, struct suspect *x)
 		return PASS_OPEN;
 	if (is_dropped_on_sight(x)) {
 		x->probe.points = 1;
-		return score(ctx, x);
+		return is_repeated(x) ? PASS_REPEATED : score(ctx, x);
 	}
 	expect_handshake(x);
 	return PASS_OPEN;

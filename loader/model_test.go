@@ -171,6 +171,9 @@ func (m *model) count(v *view, g guess) string {
 			return reason
 		}
 		f.points = 1
+		if m.isRepeated(s, f) {
+			return "pass repeated"
+		}
 		return m.score(v, s, f)
 	case "pass waiting":
 		return m.await(v, f)

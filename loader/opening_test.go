@@ -37,6 +37,24 @@ func TestHalfOpenScansOfOpenPorts(t *testing.T) {
 	}
 }
 
+// TestCraftedSYNsAreCountedOnce: one that is sent again to the same open
+// port is a retransmission like any other.
+func TestCraftedSYNsAreCountedOnce(t *testing.T) {
+	r := newRig(t, enforcing())
+	syn := packet.Nmap(scanner4, host4, r.listen("[::]:0"))
+	for range 20 {
+		if r.run(syn.Bytes()) != xdpDrop {
+			t.Fatal("it passes")
+		}
+	}
+	if events := r.drain(); len(events) != 0 {
+		t.Errorf("%+v, want nothing", events)
+	}
+	if got := r.counts()["drop crafted"]; got != 20 {
+		t.Errorf("%d of 20 were dropped on sight", got)
+	}
+}
+
 // TestCraftedSYNsToOpenPortsCount: dropped on sight, they fail; where they
 // pass, their resets say the same.
 func TestCraftedSYNsToOpenPortsCount(t *testing.T) {
