@@ -8,8 +8,8 @@
  * sources never reaches the source table: of one packet each at any time,
  * of up to FIRST_PRINTS each while more than entry_limit sources a second
  * want an entry. Each failure takes the next file of a ring, with what the
- * source had before, so a scanner stays that comes back before FIRST_FILES
- * others: after 2.6 s at 100,000 forged sources a second.
+ * source had before. A scanner is lost when FIRST_FILES others came since,
+ * 2.6 s at 100,000 forged sources a second, or four newer ones to its set.
  *
  * An index by hash of the source says where its file is, in sets of four:
  * the oldest of a set gives way. It is small enough for the cache of a
@@ -105,14 +105,16 @@ static __always_inline struct newcomer *find_file(const struct index_set *set, _
 	return NULL;
 }
 
-/* The place in a set whose file is the oldest. */
+/* The place in a set that nobody uses, or whose file is the oldest. */
 static __always_inline __u32 oldest_of(const struct index_set *set, __u32 next)
 {
 	__u32 oldest = 0, longest = 0;
 
 	for (__u32 i = 0; i < FIRST_WAYS; i++) {
-		__u32 age = (next - set->entries[i]) & FILE_MASK;
+		__u32 entry = set->entries[i], age = (next - entry) & FILE_MASK;
 
+		if (!entry)
+			return i;
 		if (age >= longest) {
 			longest = age;
 			oldest = i;
@@ -181,6 +183,8 @@ static __always_inline int note_first(__u64 source, const struct probe *probe, _
 		if (!is_flooded(now) || count >= flooded.failures || points >= flooded.points) {
 			if (f && !__sync_bool_compare_and_swap(&f->tag, tag, 0))
 				before->count = 0; /* another CPU was first to take it */
+			if (f)
+				set->entries[at & (FIRST_WAYS - 1)] = 0;
 			return 1;
 		}
 	}
