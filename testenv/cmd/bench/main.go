@@ -79,27 +79,22 @@ func measurePaths(o options) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	bare := make(map[sourceKind]path)
+	for _, p := range paths {
+		if p.bare {
+			bare[p.sources] = p
+		}
+	}
 	times := make([][]float64, len(paths))
 	ratios := make([][]float64, len(paths))
 	for range o.rounds {
-		// How long a bare drop takes, and what giving each packet a source of
-		// its own adds, by kind of source.
-		var bare float64
-		extra := make(map[sourceKind]float64)
 		for i, p := range paths {
-			ns, err := p.time(o.repeat)
+			ns, ratio, err := p.compare(bare, o.repeat)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			switch {
-			case p.bare && p.sources == fixed:
-				bare = ns
-			case p.bare:
-				extra[p.sources] = ns - bare
-			}
-			ns -= extra[p.sources]
 			times[i] = append(times[i], ns)
-			ratios[i] = append(ratios[i], ns/bare)
+			ratios[i] = append(ratios[i], ratio)
 		}
 	}
 	var rows []row

@@ -44,7 +44,7 @@ func TestKinds(t *testing.T) {
 	if unexpected > 0 {
 		t.Errorf("%d rows are not as they should be:\n%s", unexpected, content)
 	}
-	for _, want := range []string{"| syn | `nmap -sS -F` | 4 | banned | syn | nmap, high | 2, 4 |", "until the ban"} {
+	for _, want := range []string{"| syn | `nmap -sS -F` | 4 | banned | syn | nmap, high |", "| fin | `nmap -sF -F` | 4 | banned | fin | nmap, high | 2, 4 |", "until the ban"} {
 		if !strings.Contains(string(content), want) {
 			t.Errorf("the page has no %q:\n%s", want, content)
 		}
