@@ -22,7 +22,7 @@ enum layout {
 	TOOL_SLOTS = 16,
 	IFACE_SLOTS = 64,      /* interfaces protected at once */
 	FIRST_FILES = 1 << 18, /* of newcomers */
-	FIRST_SETS = 1 << 16,  /* of their index */
+	FIRST_SETS = 1 << 17,  /* of their index */
 	FIRST_WAYS = 4,	       /* of a set */
 	FIRST_PRINTS = 3,      /* failures of one */
 	ENTRIES_A_SECOND = 64, /* sources; more are a forged flood */

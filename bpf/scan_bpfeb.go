@@ -147,7 +147,7 @@ const (
 	ScanLayoutTOOL_SLOTS       ScanLayout = 16
 	ScanLayoutIFACE_SLOTS      ScanLayout = 64
 	ScanLayoutFIRST_FILES      ScanLayout = 262144
-	ScanLayoutFIRST_SETS       ScanLayout = 65536
+	ScanLayoutFIRST_SETS       ScanLayout = 131072
 	ScanLayoutFIRST_WAYS       ScanLayout = 4
 	ScanLayoutFIRST_PRINTS     ScanLayout = 3
 	ScanLayoutENTRIES_A_SECOND ScanLayout = 64

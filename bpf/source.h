@@ -61,7 +61,9 @@ struct newcomer {
 	__u8 count;
 };
 
-/* Each entry: the low bits are the number of a newcomer, the rest of its tag. */
+/* Each entry: the low bits are the serial number of a newcomer, the rest is
+ * of its tag.
+ */
 struct index_set {
 	__u32 entries[FIRST_WAYS];
 };

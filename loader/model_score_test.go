@@ -186,7 +186,7 @@ func slotOf(p netip.Prefix, seed uint64) uint64 {
 	if isLinkLocal6(p.Addr()) {
 		w[1] = hostToNet(1) // the interface
 	}
-	return hashWords(w, seed^uint64(p.Bits())) >> 48
+	return hashWords(w, seed^uint64(p.Bits())) >> 47
 }
 
 func printOf(t target, seed uint64) uint64 {
