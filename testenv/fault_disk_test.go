@@ -113,6 +113,14 @@ func TestStateDiskSlow(t *testing.T) {
 	s := newScene(t)
 	disk := s.victim.MountDisk(statePath, 4)
 	s.victim.Attach()
+	// The history believes for 0.2 s that a disk answers.
+	s.victim.Eventually(10*time.Second, func() error {
+		info, err := os.Stat(s.victim.Path(statePath + "/.history.alive"))
+		if err == nil && time.Since(info.ModTime()) < time.Second {
+			err = errNotYet("a history at rest")
+		}
+		return err
+	})
 	thaw := disk.Freeze()
 	ban(s.victim, s.attacker)
 	s.checkCut("with a state that hangs")

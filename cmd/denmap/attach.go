@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -100,7 +99,11 @@ func attach(env *environment, c *cli.Context) error {
 	defer watching.close()
 	recovering := &recovery{env: env, c: c, report: w.report, reload: hup, stateDir: cfg.StateDir}
 	defer recovering.run()()
-	tidy := time.AfterFunc(settled, debug.FreeOSMemory)
+	tidy := time.AfterFunc(settled, func() {
+		if err := forgetStart(); err != nil {
+			w.report(err.Error())
+		}
+	})
 	defer tidy.Stop()
 	err = daemon.Run(ctx, daemon.Options{
 		Config:   cfg,

@@ -132,6 +132,10 @@ func isDamage(err error) bool {
 
 // isFull reports whether there is no room, on the disk or below the bound.
 func isFull(err error) bool {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return true // the index of its log could not grow
+	}
 	return code(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+func TestForgetStart(t *testing.T) {
+	if err := forgetStart(); err != nil {
+		t.Fatal(err)
+	}
+	// The program goes on: its pages are read again.
+	if _, err := os.ReadFile("/proc/self/status"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadOnlyRange(t *testing.T) {
+	const file = "/usr/bin/denmap"
+	for line, want := range map[string][2]uintptr{
+		"00400000-01a3c000 r-xp 00000000 08:01 1234    /usr/bin/denmap":  {0x400000, 0x1a3c000},
+		"01a3c000-02d00000 r--p 0163c000 08:01 1234    /usr/bin/denmap":  {0x1a3c000, 0x2d00000},
+		"02d00000-02e00000 rw-p 02900000 08:01 1234    /usr/bin/denmap":  {},
+		"00400000-01a3c000 r-xp 00000000 08:01 1234    /usr/bin/another": {},
+		"c000000000-c000400000 rw-p 00000000 00:00 0":                    {},
+		"nonsense r--p 0 08:01 1 /usr/bin/denmap":                        {},
+	} {
+		start, end, ok := readOnlyRange(line, file)
+		if ok != (want[1] > 0) || ok && (start != want[0] || end != want[1]) {
+			t.Errorf("%q: %x to %x, %v; want %x", line, start, end, ok, want)
+		}
+	}
+}
