@@ -156,7 +156,8 @@ func (v visit) monitored() error {
 			return err
 		}
 	}
-	for range 3 {
+	v.waitRefused(ports)
+	for range 2 {
 		for _, port := range ports {
 			if err := v.refused(port, 1); err != nil {
 				return err

@@ -74,6 +74,14 @@ func (v visit) refused(port uint16, times int) error {
 	return nil
 }
 
+// waitRefused waits until ports that were closed just now refuse: a process
+// that another lab is starting may hold their sockets a moment longer.
+func (v visit) waitRefused(ports []uint16) {
+	for _, port := range ports {
+		v.victim.Eventually(5*time.Second, func() error { return v.refused(port, 1) })
+	}
+}
+
 // connect opens and closes connections to port 80, with a RST if abort.
 func (v visit) connect(times int, abort bool) error {
 	for range times {
@@ -223,7 +231,8 @@ func (v visit) restart() error {
 		}
 		ports = append(ports, port)
 	}
-	for range 3 {
+	v.waitRefused(ports)
+	for range 2 {
 		for _, port := range ports {
 			if err := v.refused(port, 1); err != nil {
 				return err
