@@ -54,7 +54,8 @@ struct suspect {
 	__u32 banned;	 /* enum banned */
 	__u32 spared;	 /* enum event_flags that forbid a ban */
 	__u32 due;	 /* for an entry, or has one: score.h */
-	__u32 alarming;	 /* its score is that of an alert at least */
+	__u32 nth;	 /* of the source's counted probes */
+	__u32 traced;	 /* its trace is kept */
 	__u32 hints;	 /* enum hint of its address */
 	__u64 hash;	 /* of the key */
 	__u64 now;	 /* boot time, ns */

@@ -23,12 +23,42 @@
  */
 #define FIRST_TICK_BITS 26 /* of 67 ms; 32 bits of them are nine years */
 #define FIRST_TICK_NS (1ULL << FIRST_TICK_BITS)
-#define TWO_POINTS 0x80
 #define FROM_MANY 0 /* no hash: they are odd */
 
 #define FILE_MASK (FIRST_FILES - 1)
 #define SERIAL_MASK (16 * FIRST_FILES - 1) /* of an index entry: which file, in 16 rounds */
 #define SHORT_TAG (~(__u32)SERIAL_MASK)	   /* the bits of its tag */
+
+static __always_inline __u32 print_of(const struct probe *probe)
+{
+	return probe->target | (probe->points > 1 ? PRINT_TWO_POINTS : 0) |
+	       (__u32)probe->kind << PRINT_KIND_SHIFT;
+}
+
+static __always_inline __u8 kind_in(__u32 print)
+{
+	return print >> PRINT_KIND_SHIFT;
+}
+
+static __always_inline __u32 points_in(__u32 print)
+{
+	return print & PRINT_TWO_POINTS ? 2 : 1;
+}
+
+static __always_inline int is_same_target(__u32 print, __u32 target)
+{
+	return !((print ^ target) & (PRINT_TWO_POINTS - 1));
+}
+
+/* Whether a probe that was counted leaves this one nothing to count for. It
+ * may say more at the same port: two points, where a SYN was worth one,
+ * half-open at an open port say.
+ */
+static __always_inline int covers(__u32 print, const struct probe *probe)
+{
+	return is_same_target(print, probe->target) &&
+	       (probe->points <= points_in(print) || kind_in(print) != KIND_SYN);
+}
 
 static __always_inline __u32 points_on_file(const struct newcomer *f)
 {
@@ -36,7 +66,7 @@ static __always_inline __u32 points_on_file(const struct newcomer *f)
 
 	for (int i = 0; i < FIRST_PRINTS; i++)
 		if (i < f->count)
-			points += f->kinds[i] & TWO_POINTS ? 2 : 1;
+			points += points_in(f->prints[i]);
 	return points;
 }
 
@@ -51,19 +81,10 @@ static __always_inline int is_blank(const struct newcomer *f, __u64 now)
 	return !f->tag || first_age_ns(f, now) >= points_on_file(f) * decay_ms * 1000000;
 }
 
-/* Whether a probe says more than one that was counted at the same port: it
- * is two points, and that was a SYN of one, half-open at an open port say.
- */
-static __always_inline int says_more(const struct probe *probe, __u8 kind, __u8 points)
-{
-	return probe->points > points && kind == KIND_SYN;
-}
-
 static __always_inline int is_on_file(const struct newcomer *f, const struct probe *probe)
 {
 	for (int i = 0; i < FIRST_PRINTS; i++)
-		if (i < f->count && f->prints[i] == probe->print &&
-		    !says_more(probe, f->kinds[i] & ~TWO_POINTS, f->kinds[i] & TWO_POINTS ? 2 : 1))
+		if (i < f->count && covers(f->prints[i], probe))
 			return 1;
 	return 0;
 }
@@ -210,8 +231,7 @@ static __always_inline int note_first(__u64 source, const struct probe *probe, _
 	if (!before->count)
 		f->first = now >> FIRST_TICK_BITS;
 	f->from = before->count && before->from != from ? FROM_MANY : from;
-	f->prints[count - 1] = probe->print;
-	f->kinds[count - 1] = probe->kind | (probe->points > 1 ? TWO_POINTS : 0);
+	f->prints[count - 1] = print_of(probe);
 	f->count = count;
 	f->tag = tag;
 	return 0;

@@ -138,7 +138,7 @@ static __always_inline enum reason score(struct xdp_md *ctx, struct suspect *x)
 {
 	enum reason reason = punish(x);
 
-	if (x->alarming)
+	if (x->traced)
 		keep_headers(ctx, x);
 	return reason;
 }
@@ -173,7 +173,7 @@ static __always_inline void describe(struct suspect *x)
 	x->probe.flags = x->s.flags;
 	x->probe.window = x->s.window;
 	x->probe.ttl = x->p.ttl;
-	x->probe.print = fingerprint(&x->p, probed_port(x));
+	x->probe.target = target_of(&x->p, probed_port(x));
 }
 
 /* A reset, or SYN+ACK, that answers something: backscatter, unless it ends

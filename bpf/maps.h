@@ -238,8 +238,8 @@ struct {
 	__type(value, struct opening);
 } openings SEC(".maps");
 
-/* Headers of what sources sent, from their alert on, under the source's
- * key. Written by the program, read by user space. LRU: the latest count.
+/* What the probes of sources that have an entry looked like, under the
+ * source's key. Written by the program, read by user space. LRU: the latest count.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

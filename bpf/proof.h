@@ -75,7 +75,7 @@ static __always_inline void note_proof(struct suspect *x, struct unanswered *u)
 	struct source *s = entry_of(&sources, x);
 	__u32 n;
 
-	u->probe.print = 0;
+	u->probe.target = 0;
 	if (!s || is_proof_port(s, x->s.dport))
 		return;
 	n = s->proven;
@@ -93,7 +93,7 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 {
 	struct service key;
 	struct waiting *w;
-	__u32 print, second;
+	__u32 target, second;
 
 	if (!x || !(x->s.flags & ACK) || x->s.flags & SYN)
 		return 0;
@@ -102,15 +102,15 @@ __noinline int note_answer(struct xdp_md *ctx, struct suspect *x)
 	w = entry_of(&waiters, x);
 	if (!w)
 		return 0;
-	print = fingerprint(&x->p, bpf_ntohs(x->s.dport));
+	target = target_of(&x->p, bpf_ntohs(x->s.dport));
 	for (int i = 0; i < PROOF_SLOTS; i++)
-		if (follows(x, print, &w->proofs[i]) &&
+		if (follows(x, target, &w->proofs[i]) &&
 		    is_connected(socket_state(ctx, &x->p, &x->s)))
 			note_proof(x, &w->proofs[i]);
 	if (x->s.flags & RST)
 		return 0;
 	for (int i = 0; i < WAITING_SLOTS; i++) {
-		if (!follows(x, print, &w->slots[i]))
+		if (!follows(x, target, &w->slots[i]))
 			continue;
 		if (is_made_up(ctx, x))
 			return 0;

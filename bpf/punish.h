@@ -60,10 +60,10 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	e->sport = x->s.sport;
 	__builtin_memcpy(e->tools, s->tools, sizeof(e->tools));
 	for (__u32 i = 0; i < EVENT_PORTS; i++) {
-		const struct probe *probe = &s->probes[(counted - 1 - i) & (PROBE_SLOTS - 1)];
+		__u32 print = s->prints[(counted - 1 - i) & (PROBE_SLOTS - 1)];
 
-		e->ports[i] = bpf_htons((__u16)probe->print);
-		e->port_kinds[i] = probe->kind;
+		e->ports[i] = bpf_htons(print & PRINT_PORT);
+		e->port_kinds[i] = kind_in(print);
 	}
 	bpf_ringbuf_submit(e, 0);
 }
@@ -154,31 +154,53 @@ static __always_inline struct track track_of(struct source *s, __u8 kind)
 
 static const struct record blank_record = {};
 
-/* Keeps the packet's headers for denmap why. */
+/* Keeps what the probe looks like for denmap why. */
+__noinline int keep_trace(struct suspect *x, __u32 score)
+{
+	struct record *r;
+	struct trace *t;
+
+	if (!x)
+		return 0;
+	r = entry_of(&records, x);
+	if (!r)
+		r = entry_made(&records, x, &blank_record);
+	if (!r)
+		return 0;
+	t = &r->traces[x->nth & (TRACES - 1)];
+	t->time = x->now;
+	t->nth = x->nth;
+	t->total = x->p.total < 0xffff ? x->p.total : 0xffff;
+	t->window = x->probe.window;
+	t->length = 0;
+	t->flags = x->probe.flags;
+	t->ttl = x->probe.ttl;
+	t->tool = x->probe.tool;
+	t->score = score < 255 ? score : 255;
+	x->traced = 1;
+	return 0;
+}
+
+/* The same for the packet's headers, as they came. */
 __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 {
 	void *end = (void *)(long)ctx->data_end;
 	struct record *r;
-	struct header *h;
+	struct trace *t;
 	__u8 *from;
 
 	if (!x)
 		return -1;
 	r = entry_of(&records, x);
 	if (!r)
-		r = entry_made(&records, x, &blank_record);
-	if (!r)
 		return -1;
-	h = &r->headers[__sync_fetch_and_add(&r->count, 1) & (HEADERS - 1)];
-	h->time = x->now;
-	h->total = x->p.total < 0xffff ? x->p.total : 0xffff;
-	h->length = 0;
+	t = &r->traces[x->nth & (TRACES - 1)];
 	from = (void *)(long)ctx->data + (x->p.offset & 63);
 	for (int i = 0; i < HEADER_BYTES; i++) {
-		if ((void *)(from + i + 1) > end || i >= h->total)
+		if ((void *)(from + i + 1) > end || i >= t->total)
 			break;
-		h->bytes[i] = from[i];
-		h->length = i + 1;
+		t->bytes[i] = from[i];
+		t->length = i + 1;
 	}
 	return 0;
 }
@@ -187,24 +209,20 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 __noinline int punish(struct suspect *x)
 {
 	__u32 before, after;
-	struct probe *noted;
 	struct source *s;
 	struct track t;
 
 	if (!x || (!x->due && is_filed(x)))
 		return PASS_COUNTED;
-	s = note_failure(x, &noted);
+	s = note_failure(x, &x->nth);
 	if (!s)
 		return PASS_COUNTED;
 	t = track_of(s, x->probe.kind);
 	before = add_points(t.score, x->probe.points, t.ban * 2, x->now);
 	after = before + x->probe.points;
-	noted->score = after < 255 ? after : 255;
-	if (after >= t.alert) {
-		x->alarming = 1;
-		if (is_protected(x))
-			x->spared |= EVENT_PROTECTED;
-	}
+	keep_trace(x, after);
+	if (after >= t.alert && is_protected(x))
+		x->spared |= EVENT_PROTECTED;
 	if (after < t.ban) {
 		if (before < t.alert && after >= t.alert)
 			send(x, s, EVENT_ALERT, after, t.alert);

@@ -20,6 +20,7 @@ const enum layout *layout_in_btf __attribute__((unused));
 const enum list *lists_in_btf __attribute__((unused));
 const enum list_set *sets_in_btf __attribute__((unused));
 const enum mark *marks_in_btf __attribute__((unused));
+const enum print *prints_in_btf __attribute__((unused));
 const enum reason *reasons_in_btf __attribute__((unused));
 const enum scan_kind *kinds_in_btf __attribute__((unused));
 const enum spread *spreads_in_btf __attribute__((unused));

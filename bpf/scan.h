@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 enum layout {
-	LAYOUT_VERSION = 4,
+	LAYOUT_VERSION = 5,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
 	TOOL_SLOTS = 16,
@@ -26,8 +26,8 @@ enum layout {
 	FIRST_WAYS = 4,	       /* of a set */
 	FIRST_PRINTS = 3,      /* failures of one */
 	ENTRIES_A_SECOND = 64, /* sources; more are a forged flood */
-	DEFAULT_SOURCES = 1 << 15,
-	DEFAULT_RECORDS = 1 << 11, /* sources whose packet headers are kept */
+	DEFAULT_SOURCES = 1 << 16,
+	DEFAULT_RECORDS = 1 << 12, /* sources whose probes are kept as they came */
 	DEAD_MAN_SHIFT = 28,	   /* 0.27 s: its time fits in 32 bits */
 	WAITING_SOURCES = 1 << 12, /* sources with probes whose outcome is open */
 	WAITING_SLOTS = 16,	   /* such probes of one source */
@@ -37,8 +37,8 @@ enum layout {
 	PROOF_SLOTS = 4,
 	PROOFS = 3, /* ports with a handshake that make a source proven */
 	VISIT_WORDS = 1 << 14,
-	HEADERS = 16,	   /* packets kept of one source */
-	HEADER_BYTES = 80, /* of a packet, from the IP header on */
+	TRACES = 16,	   /* probes of a source of which more is kept */
+	HEADER_BYTES = 80, /* kept of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
 	BAN_PREFIXES = 4,     /* lengths of IPv6 prefixes that are looked up */
 	HINT_WORDS = 1 << 15, /* of hints, in each half */

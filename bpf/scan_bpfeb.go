@@ -100,15 +100,6 @@ const (
 	ScanGuideHeadHEAD_SHORT ScanGuideHead = 2
 )
 
-type ScanHeader struct {
-	_      structs.HostLayout
-	Time   uint64
-	Length uint16
-	Total  uint16
-	Pad    [4]uint8
-	Bytes  [80]uint8
-}
-
 type ScanHint uint32
 
 const (
@@ -141,7 +132,7 @@ type ScanIndexSet struct {
 type ScanLayout uint32
 
 const (
-	ScanLayoutLAYOUT_VERSION   ScanLayout = 4
+	ScanLayoutLAYOUT_VERSION   ScanLayout = 5
 	ScanLayoutPROBE_SLOTS      ScanLayout = 32
 	ScanLayoutEVENT_PORTS      ScanLayout = 16
 	ScanLayoutTOOL_SLOTS       ScanLayout = 16
@@ -151,8 +142,8 @@ const (
 	ScanLayoutFIRST_WAYS       ScanLayout = 4
 	ScanLayoutFIRST_PRINTS     ScanLayout = 3
 	ScanLayoutENTRIES_A_SECOND ScanLayout = 64
-	ScanLayoutDEFAULT_SOURCES  ScanLayout = 32768
-	ScanLayoutDEFAULT_RECORDS  ScanLayout = 2048
+	ScanLayoutDEFAULT_SOURCES  ScanLayout = 65536
+	ScanLayoutDEFAULT_RECORDS  ScanLayout = 4096
 	ScanLayoutDEAD_MAN_SHIFT   ScanLayout = 28
 	ScanLayoutWAITING_SOURCES  ScanLayout = 4096
 	ScanLayoutWAITING_SLOTS    ScanLayout = 16
@@ -162,7 +153,7 @@ const (
 	ScanLayoutPROOF_SLOTS      ScanLayout = 4
 	ScanLayoutPROOFS           ScanLayout = 3
 	ScanLayoutVISIT_WORDS      ScanLayout = 16384
-	ScanLayoutHEADERS          ScanLayout = 16
+	ScanLayoutTRACES           ScanLayout = 16
 	ScanLayoutHEADER_BYTES     ScanLayout = 80
 	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
 	ScanLayoutBAN_PREFIXES     ScanLayout = 4
@@ -246,8 +237,8 @@ type ScanNewcomer struct {
 	First  uint32
 	From   uint32
 	Prints [3]uint32
-	Kinds  [3]uint8
 	Count  uint8
+	Pad    [3]uint8
 }
 
 type ScanOpening struct {
@@ -281,17 +272,25 @@ type ScanPressure struct {
 	Before uint32
 }
 
+type ScanPrint uint32
+
+const (
+	ScanPrintPRINT_PORT        ScanPrint = 65535
+	ScanPrintPRINT_TARGET_BITS ScanPrint = 27
+	ScanPrintPRINT_TWO_POINTS  ScanPrint = 134217728
+	ScanPrintPRINT_KIND_SHIFT  ScanPrint = 28
+)
+
 type ScanProbe struct {
 	_      structs.HostLayout
-	Print  uint32
-	Ms     uint32
+	Target uint32
 	Window uint16
 	Kind   uint8
 	Points uint8
 	Flags  uint8
 	Ttl    uint8
 	Tool   uint8
-	Score  uint8
+	Pad    uint8
 }
 
 type ScanReason uint32
@@ -334,10 +333,8 @@ const (
 )
 
 type ScanRecord struct {
-	_       structs.HostLayout
-	Count   uint32
-	Pad     uint32
-	Headers [16]ScanHeader
+	_      structs.HostLayout
+	Traces [16]ScanTrace
 }
 
 type ScanRow struct {
@@ -403,7 +400,7 @@ type ScanSource struct {
 	Proven      uint8
 	Strikes     uint8
 	Tools       [16]uint8
-	Probes      [32]ScanProbe
+	Prints      [32]uint32
 }
 
 type ScanSourceFlags uint32
@@ -477,11 +474,27 @@ type ScanSuspect struct {
 	Banned    uint32
 	Spared    uint32
 	Due       uint32
-	Alarming  uint32
+	Nth       uint32
+	Traced    uint32
 	Hints     uint32
 	_         [4]byte
 	Hash      uint64
 	Now       uint64
+}
+
+type ScanTrace struct {
+	_      structs.HostLayout
+	Time   uint64
+	Nth    uint32
+	Total  uint16
+	Window uint16
+	Length uint8
+	Flags  uint8
+	Ttl    uint8
+	Tool   uint8
+	Score  uint8
+	Pad    [3]uint8
+	Bytes  [80]uint8
 }
 
 type ScanUnanswered struct {
@@ -575,6 +588,7 @@ const (
 	ScanVarOwnIfindex     = "own_ifindex"
 	ScanVarOwnInBtf       = "own_in_btf"
 	ScanVarOwnMac         = "own_mac"
+	ScanVarPrintsInBtf    = "prints_in_btf"
 	ScanVarReasonsInBtf   = "reasons_in_btf"
 	ScanVarRowInBtf       = "row_in_btf"
 	ScanVarSetsInBtf      = "sets_in_btf"
@@ -706,6 +720,7 @@ type ScanVariableSpecs struct {
 	OwnIfindex     *ebpf.VariableSpec `ebpf:"own_ifindex"`
 	OwnInBtf       *ebpf.VariableSpec `ebpf:"own_in_btf"`
 	OwnMac         *ebpf.VariableSpec `ebpf:"own_mac"`
+	PrintsInBtf    *ebpf.VariableSpec `ebpf:"prints_in_btf"`
 	ReasonsInBtf   *ebpf.VariableSpec `ebpf:"reasons_in_btf"`
 	RowInBtf       *ebpf.VariableSpec `ebpf:"row_in_btf"`
 	SetsInBtf      *ebpf.VariableSpec `ebpf:"sets_in_btf"`
@@ -845,6 +860,7 @@ type ScanVariables struct {
 	OwnIfindex     *ebpf.Variable `ebpf:"own_ifindex"`
 	OwnInBtf       *ebpf.Variable `ebpf:"own_in_btf"`
 	OwnMac         *ebpf.Variable `ebpf:"own_mac"`
+	PrintsInBtf    *ebpf.Variable `ebpf:"prints_in_btf"`
 	ReasonsInBtf   *ebpf.Variable `ebpf:"reasons_in_btf"`
 	RowInBtf       *ebpf.Variable `ebpf:"row_in_btf"`
 	SetsInBtf      *ebpf.Variable `ebpf:"sets_in_btf"`

@@ -92,9 +92,10 @@ static __always_inline struct source *find_source(const struct suspect *x)
 	return entry_of(&sources, x);
 }
 
-static __always_inline __u32 fingerprint(const struct packet *p, __u16 port)
+/* See enum print. */
+static __always_inline __u32 target_of(const struct packet *p, __u16 port)
 {
-	return hash_words(p->dst, p->protocol) >> 48 << 16 | port;
+	return hash_words(p->dst, p->protocol) >> (64 + 16 - PRINT_TARGET_BITS) << 16 | port;
 }
 
 static __always_inline int remembers(const struct source *s, const struct probe *probe)
@@ -104,8 +105,7 @@ static __always_inline int remembers(const struct source *s, const struct probe 
 	for (__u32 i = 0; i < PROBE_SLOTS; i++) {
 		if (i >= n)
 			return 0;
-		if (s->probes[i].print == probe->print &&
-		    !says_more(probe, s->probes[i].kind, s->probes[i].points))
+		if (covers(s->prints[i], probe))
 			return 1;
 	}
 	return 0;
@@ -144,13 +144,14 @@ static __always_inline void begin(struct source *s, const struct suspect *x, __u
 	__builtin_memset(s->tools, 0, sizeof(s->tools));
 }
 
-static __always_inline struct probe *remember(struct source *s, const struct probe *probe)
+/* Returns how many were counted before. */
+static __always_inline __u32 remember(struct source *s, __u32 print)
 {
-	__u32 slot = __sync_fetch_and_add(&s->counted, 1) & (PROBE_SLOTS - 1);
+	__u32 nth = __sync_fetch_and_add(&s->counted, 1);
 
-	s->probes[slot] = *probe;
-	__sync_fetch_and_or(&s->kinds, 1U << (probe->kind & 31));
-	return &s->probes[slot];
+	s->prints[nth & (PROBE_SLOTS - 1)] = print;
+	__sync_fetch_and_or(&s->kinds, 1U << kind_in(print));
+	return nth;
 }
 
 static __always_inline void note_tool(struct source *s, __u8 tool)
@@ -166,11 +167,12 @@ static __always_inline void note_tool(struct source *s, __u8 tool)
  */
 static __always_inline int is_sweep(const struct source *s, const struct probe *probe)
 {
-	__u16 port = probe->print;
+	__u32 first = s->prints[0];
+	__u16 port = probe->target & PRINT_PORT;
 
-	return s->counted && port && (__u16)s->probes[0].print == port &&
-	       s->probes[0].print != probe->print &&
-	       (s->probes[0].kind == probe->kind || s->probes[0].kind == KIND_SWEEP);
+	return s->counted && port && (first & PRINT_PORT) == port &&
+	       !is_same_target(first, probe->target) &&
+	       (kind_in(first) == probe->kind || kind_in(first) == KIND_SWEEP);
 }
 
 static __always_inline int is_udp_kind(__u8 kind)
@@ -212,27 +214,22 @@ __noinline int take_over(struct source *s, const struct newcomer *before, __u64 
 	if (!s || !before)
 		return 0;
 	for (int i = 0; i < FIRST_PRINTS; i++) {
-		struct probe probe = {};
-		int udp;
+		__u32 print = before->prints[i];
+		int udp = is_udp_kind(kind_in(print));
 
 		if (i >= before->count)
 			break;
-		probe.print = before->prints[i];
-		probe.kind = before->kinds[i] & ~TWO_POINTS;
-		probe.points = before->kinds[i] & TWO_POINTS ? 2 : 1;
-		udp = is_udp_kind(probe.kind);
-		probe.score =
-		    probe.points + add_points(udp ? &s->udp_score : &s->score, probe.points,
-					      2 * (udp ? udp_ban_score : ban_score), first);
-		remember(s, &probe);
+		add_points(udp ? &s->udp_score : &s->score, points_in(print),
+			   2 * (udp ? udp_ban_score : ban_score), first);
+		remember(s, print);
 	}
 	return 0;
 }
 
 /* The source's entry with this failure noted, which is not on file; made if
- * there is none. NULL: it could not be. *noted: where.
+ * there is none. NULL: it could not be. *nth: how many it had before.
  */
-static __always_inline struct source *note_failure(struct suspect *x, struct probe **noted)
+static __always_inline struct source *note_failure(struct suspect *x, __u32 *nth)
 {
 	const struct newcomer *before = &x->before;
 	struct source *s = find_source(x);
@@ -262,8 +259,7 @@ static __always_inline struct source *note_failure(struct suspect *x, struct pro
 		x->probe.kind = KIND_SWEEP;
 	if (!same_address(s->addr, x->p.src))
 		__sync_fetch_and_or(&s->flags, SOURCE_MANY);
-	x->probe.ms = (x->now - s->first) / 1000000;
-	*noted = remember(s, &x->probe);
+	*nth = remember(s, print_of(&x->probe));
 	note_tool(s, x->g.tool);
 	s->last = x->now;
 	return s;

@@ -17,7 +17,7 @@ static __always_inline int is_mapped_ipv4(const __be32 addr[4])
  */
 static __always_inline int has_failed(struct suspect *x, struct unanswered *u)
 {
-	__u32 allowed, print = u->probe.print;
+	__u32 allowed, target = u->probe.target;
 
 	if (!is_due_at(u, x->now / 1000000) || (own_ifindex && u->ifindex != own_ifindex))
 		return 0;
@@ -25,7 +25,7 @@ static __always_inline int has_failed(struct suspect *x, struct unanswered *u)
 	x->p.ipv6 = !is_mapped_ipv4(u->src);
 	x->ifindex = u->ifindex;
 	take(x, u);
-	if (!__sync_bool_compare_and_swap(&u->probe.print, print, 0))
+	if (!__sync_bool_compare_and_swap(&u->probe.target, target, 0))
 		return 0; /* another CPU was first */
 	allowed = allow_flags(&x->p);
 	x->spared = allowed ? EVENT_WATCHED : 0;

@@ -7,21 +7,29 @@
 
 #include "scan.h"
 
-/* One counted probe. The fingerprint says whether a packet is new: the
- * low half is the destination port as sent (or the protocol number), the
- * high half a hash of destination address and protocol. The rest is for
- * people: denmap why.
+/* What is remembered of each counted probe: its target, which says whether a
+ * packet is new, and what it counted for. The target is the destination port
+ * as sent (or the protocol number) and a hash of destination address and
+ * protocol; of two addresses one port is taken for the same once in 2048
+ * pairs.
  */
+enum print {
+	PRINT_PORT = 0xffff,
+	PRINT_TARGET_BITS = 27,
+	PRINT_TWO_POINTS = 1 << PRINT_TARGET_BITS, /* else one */
+	PRINT_KIND_SHIFT = PRINT_TARGET_BITS + 1,  /* enum scan_kind */
+};
+
+/* The probe at hand. */
 struct probe {
-	__u32 print;
-	__u32 ms; /* since the source's first counted probe */
+	__u32 target; /* the low PRINT_TARGET_BITS of a print */
 	__u16 window;
 	__u8 kind;   /* enum scan_kind */
 	__u8 points; /* 1 or 2 */
 	__u8 flags;  /* TCP flags as on the wire */
 	__u8 ttl;
-	__u8 tool;  /* enum scan_tool */
-	__u8 score; /* after this probe, at most 255 */
+	__u8 tool; /* enum scan_tool */
+	__u8 pad;
 };
 
 enum source_flags {
@@ -48,17 +56,17 @@ struct source {
 	__u8 proven;		/* how many of them */
 	__u8 strikes;		/* proven bans so far */
 	__u8 tools[TOOL_SLOTS]; /* packets by enum scan_tool, saturating */
-	struct probe probes[PROBE_SLOTS];
+	__u32 prints[PROBE_SLOTS]; /* enum print */
 };
 
 /* A source that has no entry yet, with its failures. */
 struct newcomer {
-	__u32 tag;   /* of the source; 0: free */
-	__u32 first; /* when, FIRST_TICK_BITS of boot time */
-	__u32 from;  /* a hash of the address; only an IPv6 source has several */
-	__u32 prints[FIRST_PRINTS];
-	__u8 kinds[FIRST_PRINTS]; /* enum scan_kind; TWO_POINTS is set for 2 */
+	__u32 tag;		    /* of the source; 0: free */
+	__u32 first;		    /* when, FIRST_TICK_BITS of boot time */
+	__u32 from;		    /* a hash of the address; only an IPv6 source has several */
+	__u32 prints[FIRST_PRINTS]; /* enum print */
 	__u8 count;
+	__u8 pad[3];
 };
 
 /* Each entry: the low bits are the serial number of a newcomer, the rest is
@@ -126,21 +134,24 @@ struct listener {
 	__u32 tick;   /* low half of jiffies, UDP only */
 };
 
-/* The headers of a source's counted probes from the alert on, as they came:
- * denmap why --pcap.
- */
-struct header {
-	__u64 time;   /* boot time, ns */
-	__u16 length; /* bytes kept */
-	__u16 total;  /* bytes of the packet, as the IP header counts */
-	__u8 pad[4];
+/* What one counted probe of a source looked like, for people: denmap why. */
+struct trace {
+	__u64 time;  /* boot time, ns; 0: free */
+	__u32 nth;   /* of the source's counted probes, from 0 on */
+	__u16 total; /* bytes of the packet, as the IP header counts */
+	__u16 window;
+	__u8 length; /* bytes kept, 0 of a probe that had waited for its outcome */
+	__u8 flags;  /* TCP flags as on the wire */
+	__u8 ttl;
+	__u8 tool;  /* enum scan_tool */
+	__u8 score; /* after this probe, at most 255 */
+	__u8 pad[3];
 	__u8 bytes[HEADER_BYTES];
 };
 
+/* The latest of a source; the nth is in slot nth % TRACES. */
 struct record {
-	__u32 count; /* the next slot is count % HEADERS */
-	__u32 pad;
-	struct header headers[HEADERS];
+	struct trace traces[TRACES];
 };
 
 /* Which tables may hold a key: four bits of a word of hints. */
@@ -150,7 +161,7 @@ enum hint {
 	HINT_SOURCE = 4, /* sources */
 };
 
-_Static_assert(sizeof(struct probe) == 16, "no hidden padding");
-_Static_assert(sizeof(struct source) == 96 + PROBE_SLOTS * 16, "no hidden padding");
+_Static_assert(sizeof(struct trace) == 24 + HEADER_BYTES, "no hidden padding");
+_Static_assert(sizeof(struct source) == 96 + PROBE_SLOTS * 4, "no hidden padding");
 
 #endif

@@ -79,9 +79,10 @@ static __always_inline int may_be_answer(const struct packet *p)
 }
 
 /* Whether the packet comes next on the connection that the SYN opened. */
-static __always_inline int follows(const struct suspect *x, __u32 print, const struct unanswered *u)
+static __always_inline int follows(const struct suspect *x, __u32 target,
+				   const struct unanswered *u)
 {
-	return u->probe.print == print && u->sport == x->s.sport &&
+	return u->probe.target == target && u->sport == x->s.sport &&
 	       x->s.seq - u->isn - 1 <= IN_SEQUENCE;
 }
 
@@ -121,21 +122,21 @@ static __always_inline void take(struct suspect *x, const struct unanswered *u)
 	x->p.id = u->id;
 	x->s.seq = u->isn;
 	x->s.sport = u->sport;
-	x->s.dport = bpf_htons((__u16)u->probe.print);
+	x->s.dport = bpf_htons(u->probe.target & PRINT_PORT);
 }
 
 static __always_inline int is_due_at(const struct unanswered *u, __u32 ms)
 {
 	__u32 age = ms - u->ms;
 
-	return u->probe.print && !u->answered && age > ANSWER_MS && age <= STALE_MS;
+	return u->probe.target && !u->answered && age > ANSWER_MS && age <= STALE_MS;
 }
 
 static __always_inline int is_free_at(const struct unanswered *u, __u32 ms)
 {
 	__u32 age = ms - u->ms;
 
-	return !u->probe.print || age > STALE_MS || (u->answered && age > ANSWER_MS);
+	return !u->probe.target || age > STALE_MS || (u->answered && age > ANSWER_MS);
 }
 
 /* Of slots that are due or free, a bit each, the one to take. A function of
@@ -163,7 +164,7 @@ static __always_inline __u32 choose_slot(const struct suspect *x, struct waiting
 	for (__u32 i = 0; i < WAITING_SLOTS; i++) {
 		struct unanswered *u = &w->slots[i];
 
-		if (u->probe.print == x->probe.print)
+		if (u->probe.target == x->probe.target)
 			return i; /* a retransmission, or another try at the port */
 		if (is_free_at(u, ms))
 			free |= 1U << i;
@@ -191,7 +192,7 @@ __noinline int await(struct suspect *x)
 		return PASS_WAITING;
 	u = &w->slots[choose_slot(x, w) & (WAITING_SLOTS - 1)];
 	last = *u;
-	failed = last.probe.print != x->probe.print && !is_free_at(&last, x->now / 1000000) &&
+	failed = last.probe.target != x->probe.target && !is_free_at(&last, x->now / 1000000) &&
 		 !last.answered && same_address(last.src, x->p.src);
 	fill(u, x);
 	if (!failed)

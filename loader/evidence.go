@@ -31,11 +31,18 @@ func (s *State) Evidence(addr netip.Addr) (event.Evidence, bool, error) {
 		if err != nil {
 			return event.Evidence{}, false, fmt.Errorf("read source %s: %w", addr, err)
 		}
+		r, err := s.traces(key)
+		if err != nil {
+			return event.Evidence{}, false, err
+		}
 		now := readClock()
-		e := event.Evidence{Source: sourceFrom(key, value, rules, now), Probes: probesFrom(value, now)}
+		e := event.Evidence{
+			Source:  sourceFrom(key, value, rules, now),
+			Probes:  probesFrom(value, r.Traces[:], now),
+			Packets: packetsFrom(r.Traces[:], value.First, now),
+		}
 		e.Grade, e.Handshakes = proofFrom(value)
-		e.Packets, err = s.packets(key, value.First, now)
-		return e, err == nil, err
+		return e, true, nil
 	}
 	return event.Evidence{}, false, nil
 }
@@ -53,41 +60,73 @@ func proofFrom(v bpf.ScanSource) (event.Grade, []uint16) {
 	return event.Proven, ports
 }
 
-// probesFrom unrolls the ring of probes, oldest first.
-func probesFrom(v bpf.ScanSource, now clock) []event.Probe {
-	slots := uint32(len(v.Probes))
+// A print is what the kernel remembers of every counted probe: enum print
+// of bpf/source.h.
+
+func portOf(print uint32) uint16 { return uint16(print & uint32(bpf.ScanPrintPRINT_PORT)) }
+
+func kindOf(print uint32) event.Kind {
+	return event.Kind(print >> uint32(bpf.ScanPrintPRINT_KIND_SHIFT))
+}
+
+func pointsOf(print uint32) int {
+	if print&uint32(bpf.ScanPrintPRINT_TWO_POINTS) != 0 {
+		return 2
+	}
+	return 1
+}
+
+// probesFrom unrolls the ring of prints, oldest first, and adds the traces
+// that are kept. A probe without one happened no earlier than the one before
+// it; its score is reckoned as if none had been lost to time since.
+func probesFrom(v bpf.ScanSource, traces []bpf.ScanTrace, now clock) []event.Probe {
+	slots := uint32(len(v.Prints))
 	var out []event.Probe
+	var tcp, udp int
+	at := now.time(v.First)
 	for i := v.Counted - min(v.Counted, slots); i != v.Counted; i++ {
-		p := v.Probes[i%slots]
-		out = append(out, event.Probe{
-			Time: now.time(v.First + uint64(p.Ms)*1e6), Port: uint16(p.Print), Kind: event.Kind(p.Kind),
-			Points: int(p.Points), Score: int(p.Score), Tool: event.Tool(p.Tool),
-			Known: p.Ttl != 0, Flags: p.Flags, Window: p.Window, TTL: p.Ttl,
-		})
+		print := v.Prints[i%slots]
+		p := event.Probe{Port: portOf(print), Kind: kindOf(print), Points: pointsOf(print)}
+		score := &tcp
+		if p.Kind == event.UDP || p.Kind == event.Sweep {
+			score = &udp
+		}
+		*score += p.Points
+		if t := traces[i%uint32(len(traces))]; t.Nth == i && t.Time >= v.First {
+			at, *score = now.time(t.Time), int(t.Score)
+			p.Tool, p.Known = event.Tool(t.Tool), true
+			p.Flags, p.Window, p.TTL = t.Flags, t.Window, t.Ttl
+		}
+		p.Time, p.Score = at, *score
+		out = append(out, p)
 	}
 	return out
 }
 
-// packets returns the headers recorded since a source's present scan began.
-func (s *State) packets(key bpf.ScanPrefix, first uint64, now clock) ([]event.Packet, error) {
+// traces returns what is kept of a source's probes: nothing, after many
+// other sources.
+func (s *State) traces(key bpf.ScanPrefix) (bpf.ScanRecord, error) {
 	var r bpf.ScanRecord
 	err := s.maps["records"].Lookup(key, &r)
-	if notFound(err) {
-		return nil, nil
+	if err != nil && !notFound(err) {
+		return r, fmt.Errorf("read recorded probes: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read recorded headers: %w", err)
-	}
+	return r, nil
+}
+
+// packetsFrom returns the headers recorded since a source's present scan
+// began.
+func packetsFrom(traces []bpf.ScanTrace, first uint64, now clock) []event.Packet {
 	var out []event.Packet
-	for _, h := range r.Headers {
-		if h.Time < first || h.Length == 0 {
+	for _, t := range traces {
+		if t.Time < first || t.Length == 0 {
 			continue
 		}
 		out = append(out, event.Packet{
-			Time: now.time(h.Time), Length: int(h.Total),
-			Header: slices.Clone(h.Bytes[:min(int(h.Length), len(h.Bytes))]),
+			Time: now.time(t.Time), Length: int(t.Total),
+			Header: slices.Clone(t.Bytes[:min(int(t.Length), len(t.Bytes))]),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b event.Packet) int { return a.Time.Compare(b.Time) })
-	return out, nil
+	return out
 }

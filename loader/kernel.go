@@ -29,13 +29,14 @@ type Options struct {
 // Limits are the sizes of tables that Open makes. Adopted ones keep theirs.
 // 0 stands for the default.
 type Limits struct {
-	Sources int // scored sources
-	Bans    int // blind bans, and as many others
+	Sources   int // scored sources
+	Bans      int // manual and proven ones
+	BlindBans int
 }
 
 // size writes the limits into the specs of the tables.
 func (l Limits) size(maps map[string]*ebpf.MapSpec) {
-	for name, n := range map[string]int{"sources": l.Sources, "blind_bans": l.Bans, "bans": l.Bans} {
+	for name, n := range map[string]int{"sources": l.Sources, "bans": l.Bans, "blind_bans": l.BlindBans} {
 		if n > 0 {
 			maps[name].MaxEntries = uint32(n)
 		}

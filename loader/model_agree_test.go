@@ -13,6 +13,7 @@ import (
 
 	"denmap/bpf"
 	"denmap/testenv/packet"
+	"denmap/userspace/event"
 )
 
 // TestModelAgrees holds the program against the model on random sequences.
@@ -128,7 +129,8 @@ func TestModelKnowsTheHashes(t *testing.T) {
 			t.Fatal(err)
 		}
 		is := target{dst: netip.AddrFrom16(host(a).As16()), protocol: protoTCP}
-		if got, want := uint64(file.Prints[0]), printOf(is, l.seed)<<16|1000; got != want {
+		target := printOf(is, l.seed)<<16 | 1000
+		if got, want := uint64(file.Prints[0]), uint64(event.Connect)<<28|target; got != want {
 			t.Errorf("%v: its file holds %#x, want a fingerprint of %#x", a, got, want)
 		}
 	}

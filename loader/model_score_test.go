@@ -190,7 +190,7 @@ func slotOf(p netip.Prefix, seed uint64) uint64 {
 }
 
 func printOf(t target, seed uint64) uint64 {
-	return hashWords(words(t.dst), seed^uint64(t.protocol)) >> 48
+	return hashWords(words(t.dst), seed^uint64(t.protocol)) >> 53
 }
 
 func visitOf(v visit, seed uint64) uint64 {

@@ -314,7 +314,7 @@ func TestNamesMatchC(t *testing.T) {
 }
 
 func TestLimitsSizeTheTables(t *testing.T) {
-	k, err := Open(Options{Dir: bpfDir(t), Settings: defaults(), Limits: Limits{Sources: 2048, Bans: 4096}})
+	k, err := Open(Options{Dir: bpfDir(t), Settings: defaults(), Limits: Limits{Sources: 2048, Bans: 4096, BlindBans: 1024}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestLimitsSizeTheTables(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for name, want := range map[string]uint32{"sources": 2048, "bans": 4096, "blind_bans": 4096} {
+	for name, want := range map[string]uint32{"sources": 2048, "bans": 4096, "blind_bans": 1024} {
 		if got := k.maps[name].MaxEntries(); got != want {
 			t.Errorf("%s: %d entries, want %d", name, got, want)
 		}

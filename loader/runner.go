@@ -30,6 +30,7 @@ type Runner struct {
 // RunnerOptions say what link the frames come from.
 type RunnerOptions struct {
 	Settings Settings
+	Limits   Limits
 	RawIP    bool // frames begin with the IP header
 	Monitor  bool
 	Bridged  bool // frames come from a port of a bridge
@@ -54,6 +55,7 @@ func NewRunner(o RunnerOptions) (_ *Runner, err error) {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
 	maps := make(map[string]*ebpf.Map)
+	o.Limits.size(spec.Maps)
 	for name, ms := range shared(spec) {
 		m, err := ebpf.NewMap(ms)
 		if err != nil {
@@ -85,6 +87,7 @@ func (r *Runner) load(o RunnerOptions) error {
 	if err != nil {
 		return fmt.Errorf("read embedded program: %w", err)
 	}
+	o.Limits.size(spec.Maps)
 	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor, bridged: o.Bridged}, r.seed); err != nil {
 		return err
 	}

@@ -108,11 +108,12 @@ func sourceFrom(key bpf.ScanPrefix, v bpf.ScanSource, rules Rules, now clock) ev
 		src.Prefix = netip.PrefixFrom(addrFrom(v.Addr), addrFrom(v.Addr).BitLen())
 	}
 	src.Tool, src.Confidence = toolOf(v.Tools)
+	slots := uint32(len(v.Prints))
 	var kinds []uint8
-	for i := range min(v.Counted, uint32(len(v.Probes))) {
-		probe := v.Probes[(v.Counted-1-i)%uint32(len(v.Probes))]
-		src.Ports = append(src.Ports, uint16(probe.Print))
-		kinds = append(kinds, probe.Kind)
+	for i := range min(v.Counted, slots) {
+		print := v.Prints[(v.Counted-1-i)%slots]
+		src.Ports = append(src.Ports, portOf(print))
+		kinds = append(kinds, uint8(kindOf(print)))
 	}
 	src.Main = mainKind(kinds)
 	return src

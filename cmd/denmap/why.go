@@ -22,8 +22,8 @@ func whyCommand(env *environment) *cli.Command {
 		Usage:     "show the evidence behind a score or a ban",
 		ArgsUsage: "ADDR",
 		Description: "Lists the latest probes that were counted, with what spoke against each. What the kernel has " +
-			"forgotten is told from the event log. The capture holds the headers of the probes from the alert " +
-			"on, for Wireshark.",
+			"forgotten is told from the event log. The capture holds the headers of the latest sixteen, without " +
+			"the first ones of a source, for Wireshark.",
 		Flags: []cli.Flag{
 			jsonFlag(),
 			&cli.StringFlag{Name: "pcap", Usage: "write the recorded headers to the capture `FILE`; - is standard output"},
@@ -171,7 +171,7 @@ func (e *environment) writeCapture(w *reasons, o whyOptions) (done bool, err err
 	recorded := w.evidence.Packets
 	if len(recorded) == 0 {
 		return false, withHint(errors.New("no packet of "+w.addr.String()+" is recorded"),
-			"the kernel keeps the headers of probes from the alert on, for the sources that came last")
+			"the kernel keeps the headers of the sources that came last, from their second probe on")
 	}
 	if o.path == "-" {
 		return true, pcap.Write(e.Stdout, recorded)

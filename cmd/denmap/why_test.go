@@ -78,7 +78,7 @@ TIME                     PORT  KIND  FLAGS        TTL  WINDOW  OUTCOME  RULE    
 
 closed: nobody wanted it: no socket here, or no answer from behind this host within 3 s
 crafted: no stack sends this: dropped on sight, unless detect.drop_crafted is off or the interface only monitors
-not-kept: closed, crafted or half-open: of a source's first probe the header is not remembered
+not-kept: closed, crafted or half-open: the header of this probe is not remembered
 the headers of 2 packets are recorded: denmap why 203.0.113.7 --pcap FILE
 `
 	if narrow(got.stdout) != narrow(want) || got.stderr != "" {

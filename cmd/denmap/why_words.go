@@ -71,7 +71,7 @@ var outcomeTexts = []struct{ outcome, text string }{
 	{outcomeCrafted, "no stack sends this: dropped on sight, unless detect.drop_crafted is off or the interface only monitors"},
 	{outcomeHalfOpen, "a service answered, and the sender reset the connection before it was made"},
 	{outcomeNotAsked, "counted whatever it would have met"},
-	{outcomeNotKept, "closed, crafted or half-open: of a source's first probe the header is not remembered"},
+	{outcomeNotKept, "closed, crafted or half-open: the header of this probe is not remembered"},
 }
 
 // outcomeOf is the reverse of what the kernel program decided by.

@@ -178,8 +178,9 @@ type History struct {
 
 // Limits are the sizes of the kernel's tables.
 type Limits struct {
-	Sources int // scored sources
-	Bans    int // blind bans, and as many manual and proven ones
+	Sources   int // scored sources
+	Bans      int // manual and proven ones
+	BlindBans int // bans on forgeable evidence
 }
 
 // Default returns the configuration of a host that has no file.
@@ -200,7 +201,7 @@ func Default() Config {
 		Notify:    Notify{MinSeverity: 1},
 		Dashboard: Dashboard{Listen: "127.0.0.1:8790"},
 		History:   History{Keep: 90 * 24 * time.Hour, MaxSize: 1e9},
-		Limits:    Limits{Sources: 32768, Bans: 65536},
+		Limits:    Limits{Sources: 65536, Bans: 65536, BlindBans: 65536},
 		StateDir:  "/var/lib/denmap",
 	}
 }

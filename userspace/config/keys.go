@@ -126,9 +126,11 @@ func table() []key {
 			"The most disk space the history takes; the oldest events go first."},
 
 		{"limits.sources", one[int]{whole(1024, 1<<20), func(c *Config) *int { return &c.Limits.Sources }},
-			"Scored sources that the kernel remembers; 0.7 KB each. A change takes effect when protection is set up anew: after denmap detach, or a reboot."},
+			"Scored sources that the kernel remembers; 0.3 KB each. A change takes effect when protection is set up anew: after denmap detach, or a reboot."},
 		{"limits.bans", one[int]{whole(1024, 1<<20), func(c *Config) *int { return &c.Limits.Bans }},
-			"Bans on forgeable evidence that the kernel holds, and as many others; 0.1 KB each. Takes effect as limits.sources does."},
+			"Manual bans and those whose address was proven, which never give way; 0.1 KB each that is in use. Takes effect as limits.sources does."},
+		{"limits.blind_bans", one[int]{whole(1024, 1<<20), func(c *Config) *int { return &c.Limits.BlindBans }},
+			"Bans on evidence that could be forged; the one longest out of use gives way. 0.1 KB each. Takes effect as limits.sources does."},
 
 		{"state_dir", one[string]{absolutePath(), func(c *Config) *string { return &c.StateDir }},
 			"Directory of the history and of what outlives a reboot."},

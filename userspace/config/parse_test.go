@@ -57,7 +57,7 @@ notify:
 dashboard: {listen: "[::1]:80"}
 metrics: {listen: ":9790"}
 history: {keep: 1h, max_size: 1MB}
-limits: {sources: 1024, bans: 1048576}
+limits: {sources: 1024, bans: 1048576, blind_bans: 2048}
 state_dir: /s
 `)
 	want := Config{
@@ -78,7 +78,7 @@ state_dir: /s
 		Dashboard: Dashboard{"[::1]:80"},
 		Metrics:   Metrics{":9790"},
 		History:   History{time.Hour, 1e6},
-		Limits:    Limits{1024, 1 << 20},
+		Limits:    Limits{1024, 1 << 20, 2048},
 		StateDir:  "/s",
 	}
 	if !reflect.DeepEqual(c, want) {

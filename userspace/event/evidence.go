@@ -5,7 +5,7 @@ package event
 import "time"
 
 // Evidence is why a source has the score it has: its latest counted probes,
-// oldest first, and the headers of those from the alert on.
+// oldest first, and the headers of those that are recorded.
 type Evidence struct {
 	Source     Source
 	Grade      Grade    // of the source's address, so far
@@ -15,8 +15,10 @@ type Evidence struct {
 }
 
 // Probe is one counted probe. Flags are the TCP flags as on the wire (FIN
-// is bit 0); Window and TTL are those of its header. The first probe of a
-// source is remembered without them: Known is false.
+// is bit 0); Window and TTL are those of its header. The first probes of a
+// source, and those of sources that were long silent, are remembered without
+// them: Known is false, Time no later than they came, and Score without what
+// was lost to time.
 type Probe struct {
 	Time   time.Time
 	Port   uint16 // destination port, or the IP protocol's number for ip-protocol

@@ -36,10 +36,12 @@ func measureLoads() ([]load, error) {
 	return out, nil
 }
 
+var settings = loader.Settings{
+	AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, BanDuration: 10 * time.Minute,
+}
+
 func measureList(family string, mixed, big []loader.ListEntry, one loader.ListEntry) ([]load, error) {
-	r, err := loader.NewRunner(loader.RunnerOptions{Settings: loader.Settings{
-		AlertScore: 4, BanScore: 8, UDPAlert: 8, UDPBan: 16, Decay: 30 * time.Minute, IPv6Prefix: 64, BanDuration: 10 * time.Minute,
-	}})
+	r, err := loader.NewRunner(loader.RunnerOptions{Settings: settings})
 	if err != nil {
 		return nil, err
 	}

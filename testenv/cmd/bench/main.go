@@ -61,6 +61,11 @@ func run(o options) error {
 			return err
 		}
 	}
+	if o.only == "" || strings.Contains("memory", o.only) {
+		if now.Sizes, err = measureSizes(); err != nil {
+			return err
+		}
+	}
 	now.print(os.Stdout, before)
 	if o.output != "" {
 		if err := measure.WriteJSON(o.output, now); err != nil {

@@ -23,6 +23,7 @@ type report struct {
 	Repeat int    `json:"repeat"`
 	Rows   []row  `json:"rows"`
 	Loads  []load `json:"loads,omitempty"`
+	Sizes  []size `json:"sizes,omitempty"`
 }
 
 // row is one measured path.
@@ -43,6 +44,17 @@ type load struct {
 	Written int     `json:"written"` // entries or blocks of the kernel's tables
 	Memory  uint64  `json:"memory"`  // bytes that the lists take in the kernel after it
 	Target  float64 `json:"target,omitempty"`
+}
+
+// size is what the tables take in the kernel, in bytes.
+type size struct {
+	What   string `json:"what"`
+	Memory uint64 `json:"memory"`
+	Target uint64 `json:"target,omitempty"` // at most; 0: none
+}
+
+func (s size) mib() (value, target float64) {
+	return float64(s.Memory) / (1 << 20), float64(s.Target) / (1 << 20)
 }
 
 func newReport(o options) *report {
@@ -75,6 +87,11 @@ func (r *report) missed() (n int) {
 			n++
 		}
 	}
+	for _, s := range r.Sizes {
+		if verdict(s.mib()) == "miss" {
+			n++
+		}
+	}
 	return n
 }
 
@@ -104,12 +121,28 @@ func (r *report) print(w io.Writer, before *report) {
 		table = append(table, cells)
 	}
 	measure.Markdown(w, table)
-	if len(r.Loads) == 0 {
-		return
+	if len(r.Loads) > 0 {
+		r.printLoads(w)
 	}
-	table = [][]string{{"list", "seconds", "at most", "", "CPU seconds", "written", "kernel memory, MiB"}}
+	if len(r.Sizes) > 0 {
+		r.printSizes(w)
+	}
+}
+
+func (r *report) printLoads(w io.Writer) {
+	table := [][]string{{"list", "seconds", "at most", "", "CPU seconds", "written", "kernel memory, MiB"}}
 	for _, l := range r.Loads {
 		table = append(table, []string{l.What, fixed2(l.Seconds), limit(l.Target), verdict(l.Seconds, l.Target), fixed2(l.CPU), fmt.Sprint(l.Written), fmt.Sprintf("%.1f", float64(l.Memory)/(1<<20))})
+	}
+	fmt.Fprintln(w)
+	measure.Markdown(w, table)
+}
+
+func (r *report) printSizes(w io.Writer) {
+	table := [][]string{{"tables", "kernel memory, MiB", "at most", ""}}
+	for _, s := range r.Sizes {
+		value, target := s.mib()
+		table = append(table, []string{s.What, fmt.Sprintf("%.0f", value), fmt.Sprintf("%.0f", target), verdict(value, target)})
 	}
 	fmt.Fprintln(w)
 	measure.Markdown(w, table)
