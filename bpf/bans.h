@@ -59,7 +59,8 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 	__u32 hints;
 
 	whole_address(&x->key, x->p.src, x->ifindex);
-	hints = hints_of(hash_key(&x->key), half);
+	x->hash = hash_key(&x->key);
+	hints = hints_of(x->hash, half);
 	if (!x->p.ipv6)
 		return hints;
 #pragma clang loop unroll(full)
@@ -72,6 +73,77 @@ static __always_inline __u32 find_hints(struct suspect *x, __u32 half)
 	return hints;
 }
 
+/* Where a ban of the address is remembered; find_hints comes first. */
+static __always_inline struct stop *stop_of(const struct suspect *x)
+{
+	__u32 zero = 0;
+	struct stop_row *all = bpf_map_lookup_elem(&stops, &zero);
+
+	return all ? &all->slots[x->hash & (STOP_SLOTS - 1)] : NULL;
+}
+
+static __always_inline __u64 last_lift(void)
+{
+	__u32 zero = 0;
+	__u64 *lifted = bpf_map_lookup_elem(&lifts, &zero);
+
+	return lifted ? *(volatile __u64 *)lifted : 0;
+}
+
+static __always_inline int is_stop_of(const struct stop *s, const struct suspect *x)
+{
+	return same_address(s->addr, x->p.src) && s->ifindex == x->ifindex;
+}
+
+/* Whether a ban that is remembered of the address is in force. */
+static __always_inline int still_stops(const struct stop *s, const struct suspect *x)
+{
+	return is_stop_of(s, x) && ticks() < s->recheck && s->lifted == last_lift();
+}
+
+/* Moves what was counted of another ban to that. */
+__noinline int settle_stop(struct stop *s)
+{
+	struct prefix key;
+	struct ban *ban;
+
+	if (!s || !s->dropped)
+		return 0;
+	key = s->key;
+	if (s->grade == GRADE_BLIND)
+		ban = bpf_map_lookup_elem(&blind_bans, &key);
+	else
+		ban = bpf_map_lookup_elem(&bans, &key);
+	if (ban && ban->since == s->since)
+		__sync_fetch_and_add(&ban->dropped, s->dropped);
+	s->dropped = 0;
+	return 0;
+}
+
+/* Counts a packet that the ban at x->key stopped, and remembers it. Another
+ * that is at work is not forgotten for it.
+ */
+__noinline int note_stop(const struct suspect *x, struct ban *ban)
+{
+	struct stop *s;
+
+	if (!x || !ban)
+		return 0;
+	__sync_fetch_and_add(&ban->dropped, 1);
+	s = stop_of(x);
+	if (!s || (!is_stop_of(s, x) && ticks() < s->recheck))
+		return 0;
+	settle_stop(s);
+	__builtin_memcpy(s->addr, x->p.src, sizeof(s->addr));
+	s->ifindex = x->ifindex;
+	s->grade = ban->grade;
+	s->recheck = ban->recheck;
+	s->since = ban->since;
+	s->lifted = last_lift();
+	s->key = x->key;
+	return 0;
+}
+
 enum banned {
 	NOT_BANNED,
 	BANNED,
@@ -81,12 +153,19 @@ enum banned {
 /* Counts the packet if a manual or proven ban stops it. */
 static __always_inline enum banned is_banned(struct suspect *x)
 {
+	struct stop *s = stop_of(x);
 	__u32 due = 0;
-	struct ban *ban = find_ban(&bans, x, &x->key, &due);
+	struct ban *ban;
 
+	if (s && s->grade != GRADE_BLIND && !(monitor && s->grade != GRADE_MANUAL) &&
+	    still_stops(s, x)) {
+		s->dropped++;
+		return BANNED;
+	}
+	ban = find_ban(&bans, x, &x->key, &due);
 	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
 		return NOT_BANNED;
-	__sync_fetch_and_add(&ban->dropped, 1);
+	note_stop(x, ban);
 	return due && ban->grade == GRADE_PROVEN ? BANNED_DUE : BANNED;
 }
 
@@ -95,13 +174,18 @@ static __always_inline enum banned is_banned(struct suspect *x)
  */
 static __always_inline int is_syn_stopped(struct suspect *x)
 {
+	struct stop *s = stop_of(x);
 	struct ban *ban;
 
+	if (s && s->grade == GRADE_BLIND && still_stops(s, x)) {
+		s->dropped++;
+		return 1;
+	}
 	whole_address(&x->key, x->p.src, x->ifindex);
 	ban = bpf_map_lookup_elem(&blind_bans, &x->key);
 	if (!ban || ticks() >= ban->recheck)
 		return 0;
-	__sync_fetch_and_add(&ban->dropped, 1);
+	note_stop(x, ban);
 	return 1;
 }
 

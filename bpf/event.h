@@ -22,6 +22,26 @@ struct ban {
 	__u32 ifindex;
 };
 
+/* A ban at work: what a CPU remembers of one that stopped a packet of an
+ * address, so that the next packet needs no hash table, nor a counter that
+ * all CPUs write. It holds until the ban's end is looked at again.
+ */
+struct stop {
+	__be32 addr[4]; /* as sent */
+	__u32 ifindex;
+	enum ban_grade grade; /* as those of the ban */
+	__u64 recheck;
+	__u64 since;
+	__u64 lifted;	   /* when a ban was last lifted, before */
+	__u64 dropped;	   /* packets that the ban's counter lacks */
+	struct prefix key; /* where the ban is */
+	__u32 pad;
+};
+
+struct stop_row {
+	struct stop slots[STOP_SLOTS]; /* by hash of the address */
+};
+
 enum event_type {
 	EVENT_ALERT,
 	EVENT_BAN,
@@ -58,6 +78,7 @@ struct event {
 };
 
 _Static_assert(sizeof(struct ban) == 40, "read by other layouts: scan.h");
+_Static_assert(sizeof(struct stop) == 80, "no hidden padding");
 _Static_assert(sizeof(struct event) == 168, "user space rejects any other length");
 
 #endif

@@ -148,6 +148,24 @@ struct {
 	__type(value, struct ban);
 } bans SEC(".maps");
 
+/* Bans at work. One entry for each CPU. Written by the program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stop_row);
+} stops SEC(".maps");
+
+/* When user space last lifted a ban, ns of boot time: what stops held before
+ * then is void. One entry.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} lifts SEC(".maps");
+
 /* Which keys the tables of bans and sources may hold: four bits for each
  * hash, enum hint. Most packets are spared a hash look-up by one array read.
  * Set by whoever makes an entry, after it; cleared by user space, which

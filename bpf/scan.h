@@ -40,6 +40,7 @@ enum layout {
 	TRACES = 16,	   /* probes of a source of which more is kept */
 	HEADER_BYTES = 80, /* kept of a packet, from the IP header on */
 	DEFAULT_BANS = 1 << 16,
+	STOP_SLOTS = 1 << 7,  /* of bans at work, for each CPU */
 	BAN_PREFIXES = 4,     /* lengths of IPv6 prefixes that are looked up */
 	HINT_WORDS = 1 << 15, /* of hints, in each half */
 	OWN_SLOTS = 1 << 8,

@@ -156,6 +156,7 @@ const (
 	ScanLayoutTRACES           ScanLayout = 16
 	ScanLayoutHEADER_BYTES     ScanLayout = 80
 	ScanLayoutDEFAULT_BANS     ScanLayout = 65536
+	ScanLayoutSTOP_SLOTS       ScanLayout = 128
 	ScanLayoutBAN_PREFIXES     ScanLayout = 4
 	ScanLayoutHINT_WORDS       ScanLayout = 32768
 	ScanLayoutOWN_SLOTS        ScanLayout = 256
@@ -419,6 +420,24 @@ const (
 	ScanSpreadSPREAD_FIRST ScanSpread = 2
 )
 
+type ScanStop struct {
+	_       structs.HostLayout
+	Addr    [4]uint32
+	Ifindex uint32
+	Grade   ScanBanGrade
+	Recheck uint64
+	Since   uint64
+	Lifted  uint64
+	Dropped uint64
+	Key     ScanPrefix
+	Pad     uint32
+}
+
+type ScanStopRow struct {
+	_     structs.HostLayout
+	Slots [128]ScanStop
+}
+
 type ScanSuspect struct {
 	_ structs.HostLayout
 	P struct {
@@ -534,6 +553,7 @@ const (
 	ScanMapFirstNext      = "first_next"
 	ScanMapGates          = "gates"
 	ScanMapIfaces         = "ifaces"
+	ScanMapLifts          = "lifts"
 	ScanMapList6Guides    = "list6_guides"
 	ScanMapList6Tables    = "list6_tables"
 	ScanMapListBlocks     = "list_blocks"
@@ -552,6 +572,7 @@ const (
 	ScanMapPublished      = "published"
 	ScanMapRecords        = "records"
 	ScanMapSources        = "sources"
+	ScanMapStops          = "stops"
 	ScanMapSuspects       = "suspects"
 	ScanMapTableHints     = "table_hints"
 	ScanMapVisits         = "visits"
@@ -662,6 +683,7 @@ type ScanMapSpecs struct {
 	FirstNext     *ebpf.MapSpec `ebpf:"first_next"`
 	Gates         *ebpf.MapSpec `ebpf:"gates"`
 	Ifaces        *ebpf.MapSpec `ebpf:"ifaces"`
+	Lifts         *ebpf.MapSpec `ebpf:"lifts"`
 	List6Guides   *ebpf.MapSpec `ebpf:"list6_guides"`
 	List6Tables   *ebpf.MapSpec `ebpf:"list6_tables"`
 	ListBlocks    *ebpf.MapSpec `ebpf:"list_blocks"`
@@ -680,6 +702,7 @@ type ScanMapSpecs struct {
 	Published     *ebpf.MapSpec `ebpf:"published"`
 	Records       *ebpf.MapSpec `ebpf:"records"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
+	Stops         *ebpf.MapSpec `ebpf:"stops"`
 	Suspects      *ebpf.MapSpec `ebpf:"suspects"`
 	TableHints    *ebpf.MapSpec `ebpf:"table_hints"`
 	Visits        *ebpf.MapSpec `ebpf:"visits"`
@@ -764,6 +787,7 @@ type ScanMaps struct {
 	FirstNext     *ebpf.Map `ebpf:"first_next"`
 	Gates         *ebpf.Map `ebpf:"gates"`
 	Ifaces        *ebpf.Map `ebpf:"ifaces"`
+	Lifts         *ebpf.Map `ebpf:"lifts"`
 	List6Guides   *ebpf.Map `ebpf:"list6_guides"`
 	List6Tables   *ebpf.Map `ebpf:"list6_tables"`
 	ListBlocks    *ebpf.Map `ebpf:"list_blocks"`
@@ -782,6 +806,7 @@ type ScanMaps struct {
 	Published     *ebpf.Map `ebpf:"published"`
 	Records       *ebpf.Map `ebpf:"records"`
 	Sources       *ebpf.Map `ebpf:"sources"`
+	Stops         *ebpf.Map `ebpf:"stops"`
 	Suspects      *ebpf.Map `ebpf:"suspects"`
 	TableHints    *ebpf.Map `ebpf:"table_hints"`
 	Visits        *ebpf.Map `ebpf:"visits"`
@@ -801,6 +826,7 @@ func (m *ScanMaps) Close() error {
 		m.FirstNext,
 		m.Gates,
 		m.Ifaces,
+		m.Lifts,
 		m.List6Guides,
 		m.List6Tables,
 		m.ListBlocks,
@@ -819,6 +845,7 @@ func (m *ScanMaps) Close() error {
 		m.Published,
 		m.Records,
 		m.Sources,
+		m.Stops,
 		m.Suspects,
 		m.TableHints,
 		m.Visits,

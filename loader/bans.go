@@ -25,10 +25,14 @@ func (s *State) banTable(grade event.Grade) *ebpf.Map {
 // Bans returns every ban in force.
 func (s *State) Bans() ([]event.Ban, error) {
 	now := readClock()
+	working, err := s.stops()
+	if err != nil {
+		return nil, err
+	}
 	var out []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
 		var err error
-		if out, err = appendBans(out, s.maps[table], now); err != nil {
+		if out, err = appendBans(out, s.maps[table], working, now); err != nil {
 			return out, fmt.Errorf("read %s: %w", table, err)
 		}
 	}
@@ -36,22 +40,22 @@ func (s *State) Bans() ([]event.Ban, error) {
 }
 
 // appendBans appends the bans of a table that are in force.
-func appendBans(to []event.Ban, table *ebpf.Map, now clock) ([]event.Ban, error) {
+func appendBans(to []event.Ban, table *ebpf.Map, working stops, now clock) ([]event.Ban, error) {
 	err := walk(table, func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
 		if ban.Until > now.boot {
-			to = append(to, banFrom(key, *ban, now))
+			to = append(to, banFrom(key, *ban, working, now))
 		}
 	})
 	return to, err
 }
 
-func banFrom(key bpf.ScanPrefix, ban bpf.ScanBan, now clock) event.Ban {
+func banFrom(key bpf.ScanPrefix, ban bpf.ScanBan, working stops, now clock) event.Ban {
 	return event.Ban{
 		Source:  prefixFrom(key),
 		Grade:   event.Grade(ban.Grade),
 		Since:   now.time(ban.Since),
 		Until:   now.time(ban.Until),
-		Dropped: ban.Dropped,
+		Dropped: ban.Dropped + working.of(key, ban),
 	}
 }
 
@@ -66,12 +70,14 @@ func (s *State) Ban(source netip.Prefix) (event.Ban, bool, error) {
 		for _, table := range []string{"bans", "blind_bans"} {
 			var ban bpf.ScanBan
 			err := s.maps[table].Lookup(key, &ban)
-			if err == nil {
-				return banFrom(key, ban, readClock()), true, nil
+			if notFound(err) {
+				continue
 			}
-			if !notFound(err) {
+			if err != nil {
 				return event.Ban{}, false, fmt.Errorf("read ban of %s: %w", source, err)
 			}
+			working, err := s.stops()
+			return banFrom(key, ban, working, readClock()), err == nil, err
 		}
 	}
 	return event.Ban{}, false, nil
@@ -128,6 +134,11 @@ func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 			found = found || err == nil
 		}
 	}
+	if found {
+		if err := s.voidStops(); err != nil {
+			return true, err
+		}
+	}
 	return found, s.forget(source)
 }
 
@@ -135,13 +146,17 @@ func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 // free, and returns them.
 func (s *State) DropExpired() ([]event.Ban, error) {
 	now := readClock()
+	working, err := s.stops()
+	if err != nil {
+		return nil, err
+	}
 	var ended []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
 		var keys []bpf.ScanPrefix
 		err := walk(s.maps[table], func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
 			if ban.Until <= now.boot {
 				keys = append(keys, key)
-				ended = append(ended, banFrom(key, *ban, now))
+				ended = append(ended, banFrom(key, *ban, working, now))
 			}
 		})
 		if err != nil {

@@ -58,10 +58,14 @@ func (s *State) SetHost(h Host) error {
 // lift takes a blind ban off an address that became one to protect: the
 // program does not ask again for each packet.
 func (s *State) lift(key bpf.ScanPrefix) error {
-	if err := s.maps["blind_bans"].Delete(key); err != nil && !notFound(err) {
+	err := s.maps["blind_bans"].Delete(key)
+	if notFound(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("lift ban: %w", err)
 	}
-	return nil
+	return s.voidStops()
 }
 
 // fillOwnSlots puts the host's addresses where the program finds them

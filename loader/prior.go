@@ -265,7 +265,7 @@ func StrandedBans(dir string) ([]event.Ban, error) {
 	now := readClock()
 	var out []event.Ban
 	for table, m := range p.bans {
-		if out, err = appendBans(out, m, now); err != nil {
+		if out, err = appendBans(out, m, nil, now); err != nil {
 			return out, fmt.Errorf("read %s: %w", table, err)
 		}
 	}

@@ -146,6 +146,9 @@ func (r *Runner) Forget() error {
 			return fmt.Errorf("empty %s: %w", name, err)
 		}
 	}
+	if err := r.voidStops(); err != nil {
+		return err
+	}
 	for _, name := range []string{"first_failures", "first_index", "first_next", "pressures", "listened", "visits", "answers", "openings"} {
 		if err := r.clearArray(name); err != nil {
 			return err
