@@ -7,8 +7,9 @@
  *
  * Four structures never change, since a denmap of another layout reads them
  * when it takes over: prefix, ban, iface and the fields that meta has. What
- * is new of a ban goes into a table of its own. So do the names of their
- * maps stay: bans, blind_bans, ifaces, metas.
+ * is new of a ban goes into a table of its own. The end of a pause stays
+ * the last field of gate. So do the names of their maps stay: bans,
+ * blind_bans, gates, ifaces, metas.
  */
 #ifndef DENMAP_SCAN_H
 #define DENMAP_SCAN_H

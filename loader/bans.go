@@ -124,7 +124,10 @@ func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	found := false
+	found, err := s.liftPrior(keys)
+	if err != nil {
+		return found, fmt.Errorf("unban %s: %w", source, err)
+	}
 	for _, key := range keys {
 		for _, table := range []string{"bans", "blind_bans"} {
 			err := s.maps[table].Delete(key)

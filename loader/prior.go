@@ -27,6 +27,7 @@ type prior struct {
 	dir    string // of its pins
 	layout int
 	ifaces *ebpf.Map
+	gates  *ebpf.Map            // can be nil, as ifaces
 	bans   map[string]*ebpf.Map // by table; those that can be read
 
 	// carried are the bans as they were taken over: what differs later was
@@ -55,7 +56,7 @@ func openPrior(dir string) (_ *prior, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
-	for _, name := range []string{"ifaces", "bans", "blind_bans"} {
+	for _, name := range []string{"ifaces", "gates", "bans", "blind_bans"} {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -65,6 +66,8 @@ func openPrior(dir string) (_ *prior, err error) {
 		}
 		want := spec.Maps[name]
 		switch {
+		case name == "gates" && m.Type() == want.Type && m.KeySize() == want.KeySize && m.ValueSize() >= pauseSize:
+			p.gates = m
 		case m.Type() != want.Type || m.KeySize() != want.KeySize || m.ValueSize() != want.ValueSize:
 			m.Close()
 		case name == "ifaces":
@@ -77,8 +80,10 @@ func openPrior(dir string) (_ *prior, err error) {
 }
 
 func (p *prior) close() {
-	if p.ifaces != nil {
-		p.ifaces.Close()
+	for _, m := range []*ebpf.Map{p.ifaces, p.gates} {
+		if m != nil {
+			m.Close()
+		}
 	}
 	closeMaps(p.bans)
 }
@@ -159,56 +164,6 @@ func restorePrior(dir string) error {
 	err := os.Rename(filepath.Join(dir, priorDir), filepath.Join(dir, mapsDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("move pins: %w", err)
-	}
-	return nil
-}
-
-// handOver copies interfaces and bans into fresh tables.
-func (p *prior) handOver(maps map[string]*ebpf.Map, spec *ebpf.CollectionSpec) error {
-	for slot := range uint32(ifaceSlots) {
-		var iface bpf.ScanIface
-		if err := p.ifaces.Lookup(slot, &iface); notFound(err) {
-			break // it had fewer
-		} else if err != nil {
-			return fmt.Errorf("read interface table: %w", err)
-		}
-		if err := maps["ifaces"].Put(slot, iface); err != nil {
-			return fmt.Errorf("write interface table: %w", err)
-		}
-	}
-	meta, err := readMeta(maps["metas"])
-	if err != nil {
-		return err
-	}
-	fresh := &State{maps: maps, spec: shared(spec), seed: meta.Seed}
-	return errors.Join(p.copyBans(fresh), fresh.closeHints())
-}
-
-// copyBans puts the bans in force that were not copied yet, or have been
-// prolonged since. A ban that was lifted after it was copied stays lifted.
-func (p *prior) copyBans(to *State) error {
-	now := readClock()
-	for table, m := range p.bans {
-		var failed error
-		err := walk(m, func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
-			id := priorBan{table, key}
-			before := p.carried[id]
-			if ban.Until <= now.boot || before.Since == ban.Since && before.Until == ban.Until {
-				return
-			}
-			p.carried[id] = *ban
-			// It may have been prolonged here since.
-			var here bpf.ScanBan
-			switch err := to.maps[table].Lookup(key, &here); {
-			case notFound(err) || (err == nil && here.Until < ban.Until):
-				failed = errors.Join(failed, to.enforce(key, *ban))
-			case err != nil:
-				failed = errors.Join(failed, err)
-			}
-		})
-		if err := errors.Join(err, failed); err != nil {
-			return fmt.Errorf("take over %s: %w", table, err)
-		}
 	}
 	return nil
 }

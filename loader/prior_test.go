@@ -3,6 +3,7 @@
 package loader
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
@@ -213,6 +215,81 @@ func TestTakeOverCutShort(t *testing.T) {
 			}
 			wantPins(t, dir, linksDir, mapsDir)
 		})
+	}
+}
+
+// TestLiftedWhileTakenOver lifts a ban after a take-over was cut short: the
+// old program lets the source pass at once, and the next start does not
+// bring the ban back.
+func TestLiftedWhileTakenOver(t *testing.T) {
+	dir := bpfDir(t)
+	mustProtectOlder(t, dir, older)
+	k := mustOpen(t, dir)
+	mustBan(t, k.State, "203.0.113.9/32", time.Hour)
+	k.prior.begun = false // a killed process gives nothing back
+	if err := k.release(true); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if found, err := s.RemoveBan(netip.MustParsePrefix("203.0.113.7/32")); !found || err != nil {
+		t.Errorf("lift: %v, %v", found, err)
+	}
+	old, err := openPrior(filepath.Join(dir, priorDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.close()
+	wantBans(t, &State{maps: old.bans})
+	k = mustOpen(t, dir)
+	defer k.Close(false)
+	if _, err := k.Attach("eth0", AttachOptions{Hook: HookGeneric}); err != nil {
+		t.Fatal(err)
+	}
+	wantBans(t, k.State, "203.0.113.9/32")
+}
+
+// TestTakeOverKeepsPause: the end of a pause is read from a gate of any
+// size.
+func TestTakeOverKeepsPause(t *testing.T) {
+	var gate bpf.ScanGate
+	if unsafe.Offsetof(gate.PauseUntil)+pauseSize != unsafe.Sizeof(gate) {
+		t.Error("the gate does not end with the pause: bpf/scan.h")
+	}
+	for _, size := range []uint32{0, pauseSize, 24} { // 0: as it is
+		dir := bpfDir(t)
+		mustProtectOlder(t, dir, older)
+		until := readClock().boot + uint64(time.Hour)
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapsDir, "gates"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if size != 0 {
+			if m, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: 1}); err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			pin := filepath.Join(dir, mapsDir, "gates")
+			if err := errors.Join(os.Remove(pin), m.Pin(pin)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		value := make([]byte, m.ValueSize())
+		binary.NativeEndian.PutUint64(value[len(value)-pauseSize:], until)
+		if err := m.Put(uint32(0), value); err != nil {
+			t.Fatal(err)
+		}
+		k := mustOpen(t, dir)
+		if gate, err := k.gate(); err != nil || gate.PauseUntil != until {
+			t.Errorf("gate of %d bytes: paused until %d, %v, want %d", m.ValueSize(), gate.PauseUntil, err, until)
+		}
+		if err := k.Close(false); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
