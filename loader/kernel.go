@@ -61,10 +61,11 @@ type Kernel struct {
 	prior        *prior    // of another layout, until its programs are replaced
 	replaced     bool      // an earlier daemon's program has been
 
-	// names are those of the attached interfaces, for whoever must not wait
-	// until a program is loaded.
-	nameMu sync.Mutex
-	names  map[int]string
+	// For whoever must not wait until a program is loaded: the names of the
+	// attached interfaces, and what Overlooked returns.
+	nameMu     sync.Mutex
+	names      map[int]string
+	overlooked []int
 }
 
 // Open adopts the state pinned at o.Dir, takes it over from another layout,

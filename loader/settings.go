@@ -71,6 +71,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 	if err != nil {
 		return err
 	}
+	looked, _ := prefixes(s.IPv6Prefix)
 	var ignored [1024]uint64
 	for _, port := range s.IgnorePorts {
 		ignored[port/64] |= 1 << (port % 64)
@@ -90,7 +91,7 @@ func specialize(spec *ebpf.CollectionSpec, s Settings, f flow, seed uint64) erro
 		bpf.ScanVarUdpBanScore:    uint32(s.UDPBan),
 		bpf.ScanVarDecayMs:        uint64(s.Decay.Milliseconds()),
 		bpf.ScanVarIpv6Prefix:     uint32(s.IPv6Prefix),
-		bpf.ScanVarBanPrefixes:    prefixes(s.IPv6Prefix),
+		bpf.ScanVarBanPrefixes:    looked,
 		bpf.ScanVarBanNs:          uint64(s.BanDuration),
 		bpf.ScanVarBanMultiplier:  uint32(max(s.BanMultiplier, 1)),
 		bpf.ScanVarBanMaxNs:       uint64(max(s.BanMax, s.BanDuration)),

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -197,6 +198,7 @@ func (b *banKeeper) sweep(ctx context.Context, now time.Time) {
 		return
 	}
 	b.tell.fine("bans", "")
+	b.findOverlooked()
 	if b.unsaved || b.moved && now.Sub(b.written) >= prolongPause {
 		b.saveOrSay(ctx)
 	}
@@ -224,6 +226,27 @@ func (b *banKeeper) findLost(now time.Time) {
 			b.tracker.Found(ban)
 		}
 	}
+}
+
+// findOverlooked tells of bans that the kernel does not enforce.
+func (b *banKeeper) findOverlooked() {
+	const matter = "lengths of IPv6 bans"
+	lengths := b.kernel.Overlooked()
+	var idle []string
+	for _, bits := range lengths {
+		for key := range b.known {
+			if key.source.Addr().Is6() && key.source.Bits() == bits {
+				idle = append(idle, fmt.Sprintf("/%d", bits))
+				break
+			}
+		}
+	}
+	if len(idle) == 0 {
+		b.tell.fine(matter, "every ban stops packets again")
+		return
+	}
+	b.tell.trouble(matter, fmt.Sprintf("bans of IPv6 %s stop nothing, as there are bans of too many prefix lengths: lift them and ban the sources again",
+		strings.Join(idle, ", ")))
 }
 
 // read takes ended bans out of the kernel and compares the others with

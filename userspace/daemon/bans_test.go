@@ -280,6 +280,36 @@ func TestBansUnsaved(t *testing.T) {
 	}
 }
 
+// TestOverlookedBans: that a ban stops nothing is said as long as it is
+// there.
+func TestOverlookedBans(t *testing.T) {
+	w := newWorld(t, "eth0")
+	w.kernel.overlooked = []int{40, 48}
+	b := newBanKeeper(w.kernel, w.opts.Bans(w.dir), w.clock, newTeller(w.report))
+	b.follow(discard{})
+	sweep := func() {
+		w.clock.advance(2 * time.Second)
+		b.sweep(t.Context(), w.clock.Now())
+	}
+	w.ban("2001:db8:1::/64", event.Manual, time.Hour)
+	w.ban("198.51.100.1/32", event.Blind, time.Hour)
+	sweep()
+	if got := b.tell.troubles(); len(got) != 0 {
+		t.Errorf("troubles %+v with no such ban", got)
+	}
+	w.ban("2001:db8::/40", event.Manual, time.Minute)
+	sweep()
+	sweep()
+	if n := w.count("bans of IPv6 /40 stop nothing"); n != 1 || len(b.tell.troubles()) != 1 {
+		t.Errorf("said %d times; troubles %+v", n, b.tell.troubles())
+	}
+	w.clock.advance(time.Minute)
+	sweep()
+	if got := b.tell.troubles(); len(got) != 0 || w.count("every ban stops packets again") != 1 {
+		t.Errorf("after its end: %+v", got)
+	}
+}
+
 func TestCorruptBans(t *testing.T) {
 	w := newWorld(t, "eth0")
 	w.write(filepath.Join(w.config.StateDir, "bans.json"), "{")

@@ -39,10 +39,12 @@ type fakeKernel struct {
 	bans      map[banKey]event.Ban
 	lost      map[string]uint64
 	fills     []Fill
-	closed    bool
-	kept      bool
-	clock     Clock
-	attaches  int
+
+	overlooked []int // lengths of IPv6 bans
+	closed     bool
+	kept       bool
+	clock      Clock
+	attaches   int
 
 	detections chan event.Detection
 	broken     chan error
@@ -236,6 +238,12 @@ func (k *fakeKernel) DropExpired() ([]event.Ban, error) {
 		}
 	}
 	return out, nil
+}
+
+func (k *fakeKernel) Overlooked() []int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.overlooked)
 }
 
 func (k *fakeKernel) Source(netip.Prefix) (event.Source, bool, error) {

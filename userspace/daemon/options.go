@@ -139,6 +139,9 @@ type Kernel interface {
 	AddBan(event.Ban) error
 	// DropExpired removes the bans that have ended and returns them.
 	DropExpired() ([]event.Ban, error)
+	// Overlooked returns the lengths of IPv6 prefixes whose bans stop
+	// nothing, since the program looks up too few.
+	Overlooked() []int
 	Source(netip.Prefix) (event.Source, bool, error)
 
 	// LostEvents returns how many detections the ring buffer had no room
