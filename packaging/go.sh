@@ -5,11 +5,18 @@
 # older one, Debian 12's say, it is fetched here the same way, as a module
 # with a checked sum.
 PATH=$PATH:/usr/local/go/bin
-command -v go >/dev/null || {
-	echo "installing Go" >&2
+go_missing=
+command -v go >/dev/null || go_missing=golang-go
+# Modules come by HTTPS; a bare Debian trusts nobody yet.
+if command -v apt-get >/dev/null && [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+	go_missing="$go_missing ca-certificates"
+fi
+[ -z "$go_missing" ] || {
+	echo "installing:" $go_missing >&2
 	go_root=
 	[ "$(id -u)" = 0 ] || go_root=sudo
-	$go_root apt-get update -q && $go_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends golang-go
+	# shellcheck disable=SC2086 # one word a package
+	$go_root apt-get update -q && $go_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $go_missing
 }
 go_minor=$(cd / && go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')
 if [ "$go_minor" -lt 21 ]; then
