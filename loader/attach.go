@@ -161,17 +161,17 @@ func (k *Kernel) refresh(a *attachment, name string, f flow) (Interface, error) 
 
 // replace swaps the attached program for one with the present settings.
 func (k *Kernel) replace(a *attachment) error {
-	progs, err := k.loadPrograms(a.flow, a.iface.Frags)
+	scan, err := k.loadProgram(scanProgram, a.flow, a.iface.Frags)
 	if err != nil {
 		return err
 	}
-	if err := a.link.Update(progs.scan); err != nil {
-		progs.close()
+	if err := a.link.Update(scan); err != nil {
+		scan.Close()
 		return fmt.Errorf("replace program: %w", err)
 	}
 	a.progs.close()
 	k.replaced = k.replaced || !a.fresh
-	a.progs, a.fresh = progs, true
+	a.progs, a.fresh = programs{scan: scan}, true
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 	if err := k.clearCounters(f.slot); err != nil {
 		return Interface{}, err
 	}
-	if a.progs, err = k.loadEither(a); err != nil {
+	if a.progs.scan, err = k.loadEither(a); err != nil {
 		return Interface{}, fmt.Errorf("attach to %q: %w", attrs.Name, err)
 	}
 	defer func() {
@@ -213,17 +213,17 @@ func (k *Kernel) attachNew(attrs *netlink.LinkAttrs, f flow, o AttachOptions) (_
 
 // loadEither loads the program for packets of several buffers, or without
 // on kernels before 5.18.
-func (k *Kernel) loadEither(a *attachment) (programs, error) {
-	progs, err := k.loadPrograms(a.flow, true)
+func (k *Kernel) loadEither(a *attachment) (*ebpf.Program, error) {
+	scan, err := k.loadProgram(scanProgram, a.flow, true)
 	if err == nil {
 		a.iface.Frags = true
-		return progs, nil
+		return scan, nil
 	}
-	progs, second := k.loadPrograms(a.flow, false)
+	scan, second := k.loadProgram(scanProgram, a.flow, false)
 	if second != nil {
-		return programs{}, err
+		return nil, err
 	}
-	return progs, nil
+	return scan, nil
 }
 
 func (a *attachment) attachLink(prog *ebpf.Program, hook Hook) (err error) {

@@ -19,8 +19,8 @@ func hasConntrack() bool {
 
 // conntrackTypes returns the types of the module, nil where it is built in:
 // the kernel's own types are known anyway.
-func conntrackTypes() []*btf.Spec {
-	spec, err := btf.LoadKernelModuleSpec("nf_conntrack")
+func conntrackTypes(types *btf.Cache) []*btf.Spec {
+	spec, err := types.Module("nf_conntrack")
 	if err != nil {
 		return nil
 	}

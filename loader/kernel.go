@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -60,6 +61,9 @@ type Kernel struct {
 	forgot       time.Time // when visits were
 	prior        *prior    // of another layout, until its programs are replaced
 	replaced     bool      // an earlier daemon's program has been
+	// types are the kernel's own types, for as long as programs are being
+	// loaded; nil: not read.
+	types *btf.Cache
 
 	// For whoever must not wait until a program is loaded: the names of the
 	// attached interfaces, and what Overlooked returns.
@@ -84,6 +88,8 @@ func Open(o Options) (_ *Kernel, err error) {
 	}
 	o.Limits.size(spec.Maps)
 	k := &Kernel{names: make(map[int]string), settings: o.Settings, attached: make(map[int]*attachment), forgot: time.Now()}
+	// Decoded while the tables are made: Attach needs them, and meets an error again.
+	go k.kernelTypes().Kernel()
 	if k.lock, err = holdDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -219,15 +225,37 @@ func (k *Kernel) Tend() error {
 		if !a.fresh {
 			continue
 		}
-		if err := a.progs.runSettle(); err != nil {
+		if err := k.settle(a); err != nil {
 			return err
 		}
 	}
+	k.types = nil
 	if time.Since(k.forgot) < visitMemory {
 		return nil
 	}
 	k.forgot = time.Now()
 	return k.clearArray("visits")
+}
+
+// kernelTypes is a cache of the kernel's types. Tend lets go of it: it takes
+// megabytes, and the next program that is loaded may as well decode them.
+func (k *Kernel) kernelTypes() *btf.Cache {
+	if k.types == nil {
+		k.types = btf.NewCache()
+	}
+	return k.types
+}
+
+// settle scores the probes of an interface that waited in vain. The program
+// for that is loaded by the first call: verifying it takes a third of what
+// verifying the attached one does, and nothing is overdue in the first second.
+func (k *Kernel) settle(a *attachment) (err error) {
+	if a.progs.settle == nil {
+		if a.progs.settle, err = k.loadProgram(settleProgram, a.flow, false); err != nil {
+			return fmt.Errorf("prepare %q to settle waiting probes: %w", a.iface.Name, err)
+		}
+	}
+	return a.progs.runSettle()
 }
 
 // Close ends the daemon's hold. With keep, programs, links and maps stay

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -130,16 +129,24 @@ func ephemeralPorts() (low, high uint16, err error) {
 // fragsFlag is BPF_F_XDP_HAS_FRAGS of linux/bpf.h.
 const fragsFlag = 1 << 5
 
+// The programs of the object.
+const (
+	scanProgram   = "scan_xdp"
+	settleProgram = "settle"
+)
+
 // programs are those of one interface, which have its settings.
 type programs struct {
-	scan   *ebpf.Program // attached
-	settle *ebpf.Program // run every second
+	scan *ebpf.Program // attached
+	// settle is run every second. nil: Tend has yet to load it, so that an
+	// interface need not wait for it to be protected.
+	settle *ebpf.Program
 }
 
 // programsOf takes the programs out of a collection, which may then be
 // closed.
 func programsOf(coll *ebpf.Collection) programs {
-	return programs{scan: coll.DetachProgram("scan_xdp"), settle: coll.DetachProgram("settle")}
+	return programs{scan: coll.DetachProgram(scanProgram), settle: coll.DetachProgram(settleProgram)}
 }
 
 func (p programs) close() {
@@ -156,80 +163,59 @@ func (p programs) runSettle() error {
 	return nil
 }
 
-// loadPrograms loads the programs for one interface on the shared maps.
-// With frags, they take packets of several buffers. They do without
-// connection tracking where its functions are not what they expect.
-func (k *Kernel) loadPrograms(f flow, frags bool) (programs, error) {
-	progs, err := k.tryPrograms(f, frags)
+// loadProgram loads one of the programs for one interface on the shared
+// maps. With frags, it takes packets of several buffers. It does without
+// connection tracking where its functions are not what it expects.
+func (k *Kernel) loadProgram(name string, f flow, frags bool) (*ebpf.Program, error) {
+	prog, err := k.tryProgram(name, f, frags)
 	if err == nil || !f.tracked {
-		return progs, err
+		return prog, err
 	}
 	f.tracked = false
-	progs, second := k.tryPrograms(f, frags)
+	prog, second := k.tryProgram(name, f, frags)
 	if second != nil {
-		return programs{}, err
+		return nil, err
 	}
-	return progs, nil
+	return prog, nil
 }
 
-func (k *Kernel) tryPrograms(f flow, frags bool) (programs, error) {
+func (k *Kernel) tryProgram(name string, f flow, frags bool) (*ebpf.Program, error) {
 	spec, err := bpf.LoadScan()
 	if err != nil {
-		return programs{}, fmt.Errorf("read embedded program: %w", err)
+		return nil, fmt.Errorf("read embedded program: %w", err)
 	}
+	spec.Programs = map[string]*ebpf.ProgramSpec{name: spec.Programs[name]}
 	if err := specialize(spec, k.settings, f, k.seed); err != nil {
-		return programs{}, err
+		return nil, err
 	}
 	looked, err := k.banPrefixes()
 	if err != nil {
-		return programs{}, err
+		return nil, err
 	}
 	if err := spec.Variables[bpf.ScanVarBanPrefixes].Set(looked); err != nil {
-		return programs{}, fmt.Errorf("set %s: %w", bpf.ScanVarBanPrefixes, err)
+		return nil, fmt.Errorf("set %s: %w", bpf.ScanVarBanPrefixes, err)
 	}
 	if !frags {
-		spec.Programs["scan_xdp"].Flags &^= fragsFlag
+		spec.Programs[name].Flags &^= fragsFlag
 	}
 	// Sizes come from the pinned maps: another build may have made them.
 	for name, m := range k.maps {
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	options := ebpf.CollectionOptions{MapReplacements: k.maps}
+	options := ebpf.CollectionOptions{MapReplacements: k.maps, Cache: k.kernelTypes()}
+	// The types of all other modules, a hundred on some hosts, are not read.
+	if options.Programs.KernelTypes, err = options.Cache.Kernel(); err != nil {
+		return nil, fmt.Errorf("read the kernel's types: %w", err)
+	}
 	if f.tracked {
-		options.Programs.ExtraRelocationTargets = conntrackTypes()
+		options.Programs.ExtraRelocationTargets = conntrackTypes(options.Cache)
 	}
-	return loadApart(spec, options)
-}
-
-// loadApart loads the two programs at the same time, on two CPUs: verifying
-// them takes most of the time of an attach. They share the maps that options
-// name and no others.
-func loadApart(spec *ebpf.CollectionSpec, options ebpf.CollectionOptions) (programs, error) {
-	names := []string{"scan_xdp", "settle"}
-	loaded, errs := make([]programs, len(names)), make([]error, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() {
-			own := spec.Copy()
-			own.Programs = map[string]*ebpf.ProgramSpec{name: own.Programs[name]}
-			coll, err := ebpf.NewCollectionWithOptions(own, options)
-			if err != nil {
-				errs[i] = explainLoad(err)
-				return
-			}
-			defer coll.Close()
-			loaded[i] = programsOf(coll)
-		})
+	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err != nil {
+		return nil, explainLoad(err)
 	}
-	wg.Wait()
-	both := programs{scan: loaded[0].scan, settle: loaded[1].settle}
-	for _, err := range errs {
-		if err != nil {
-			both.close()
-			return programs{}, err
-		}
-	}
-	return both, nil
+	defer coll.Close()
+	return coll.DetachProgram(name), nil
 }
 
 // complaint is the last line of a verifier's log that is not statistics.

@@ -149,6 +149,13 @@ func (s *State) removeStrayPieces() error {
 		return err
 	}
 	defer unlock()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list pieces: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil // and no slot need be read
+	}
 	inUse := make(map[string]bool)
 	for name, spec := range s.spec {
 		if spec.Type != ebpf.ArrayOfMaps && spec.Type != ebpf.HashOfMaps {
@@ -162,10 +169,6 @@ func (s *State) removeStrayPieces() error {
 		if err := it.Err(); err != nil {
 			return fmt.Errorf("list %s: %w", name, err)
 		}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("list pieces: %w", err)
 	}
 	for _, e := range entries {
 		if inUse[e.Name()] {

@@ -133,3 +133,39 @@ func runningProgram(t *testing.T, index int) ebpf.ProgramID {
 	}
 	return ebpf.ProgramID(link.Attrs().Xdp.ProgId)
 }
+
+// TestTendLoadsWhatSettles: an interface is protected before the program that
+// settles waiting probes is loaded; the next Tend loads it, with the present
+// settings.
+func TestTendLoadsWhatSettles(t *testing.T) {
+	k, iface := protect(t)
+	programs := &k.attached[iface.Index].progs
+	loaded := make(map[ebpf.ProgramID]bool)
+	for _, decay := range []time.Duration{time.Minute, time.Hour} {
+		settings := defaults()
+		settings.Decay = decay
+		if err := k.Reconfigure(settings); err != nil {
+			t.Fatal(err)
+		}
+		if programs.settle != nil {
+			t.Errorf("decay %v: loaded before it is needed", decay)
+		}
+		for range 2 {
+			if err := k.Tend(); err != nil {
+				t.Fatal(err)
+			}
+			info, err := programs.settle.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, _ := info.ID()
+			loaded[id] = true
+		}
+	}
+	if len(loaded) != 2 {
+		t.Errorf("%d programs were loaded, want one for each settings", len(loaded))
+	}
+	if k.types != nil {
+		t.Error("the kernel's types are kept")
+	}
+}

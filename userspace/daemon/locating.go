@@ -13,8 +13,8 @@ import (
 	"denmap/userspace/event"
 )
 
-// locatePatience is how long the start and the end wait for the sources of
-// locations, which may lie on a disk that hangs.
+// locatePatience is how long the sources of locations, which may lie on a
+// disk that hangs, may take to open before that is said, and to close.
 const locatePatience = 2 * time.Second
 
 // locating answers where addresses are, and opens and exchanges the
@@ -24,41 +24,47 @@ type locating struct {
 	opts    Options
 	tell    *teller
 	order   chan config.Config // the latest only
+	opened  chan struct{}      // closed when the sources were opened for the first time
 	quit    chan struct{}
 	done    chan struct{} // closed when run has ended
 	current atomic.Pointer[Locator]
 }
 
-// startLocating opens the sources of locations and waits a moment for
-// them. Sources that cannot be opened are said and left out.
+// startLocating opens the sources of locations, and does not wait for them:
+// no interface is protected later for their sake. Sources that cannot be
+// opened are said and left out.
 func startLocating(o Options, tell *teller) *locating {
 	l := &locating{
 		opts: o, tell: tell,
-		order: make(chan config.Config, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		order: make(chan config.Config, 1), opened: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if o.Locate == nil {
+		close(l.opened)
 		close(l.done)
 		return l
 	}
-	opened := make(chan struct{})
-	go l.run(opened)
-	timer := time.NewTimer(locatePatience)
-	defer timer.Stop()
-	select {
-	case <-opened:
-	case <-timer.C:
+	late := time.AfterFunc(locatePatience, func() {
 		tell.say("the location databases do not answer; events go on without them")
-	}
+	})
+	go func() {
+		defer close(l.done)
+		l.open(l.opts.Config)
+		late.Stop()
+		close(l.opened)
+		l.run()
+	}()
 	return l
 }
 
-// locate is what the tracker asks.
+// locate is what the tracker asks, and may wait for long: the tracker does
+// not.
 func (l *locating) locate(addr netip.Addr) (place event.Place) {
 	defer func() {
 		if r := recover(); r != nil {
 			l.tell.trouble("panic", fmt.Sprintf("bug: locate %v: %v; please report it", addr, r))
 		}
 	}()
+	<-l.opened
 	if current := l.current.Load(); current != nil {
 		place = (*current).Locate(addr)
 	}
@@ -87,11 +93,8 @@ func (l *locating) close() {
 	}
 }
 
-func (l *locating) run(opened chan<- struct{}) {
-	defer close(l.done)
+func (l *locating) run() {
 	geo := l.opts.Config.Geo
-	l.open(l.opts.Config)
-	close(opened)
 	for {
 		select {
 		case <-l.quit:
