@@ -138,6 +138,8 @@ func TestLinkFindings(t *testing.T) {
 		{"mtu", func(l *Link) { l.MTU = 9000 }, OK, "several buffers", ""},
 		{"offload", func(l *Link) { l.LRO = true }, Warn, "LRO", "ethtool -K eth0 lro off"},
 		{"offload", func(l *Link) { l.LRO, l.Features = true, 0 }, OK, "merged", ""},
+		{"offload", func(l *Link) { l.Kind = "veth" }, Warn, "segmentation offload", "--mode generic"},
+		{"offload", func(l *Link) { l.Kind, l.Features = "veth", 0 }, OK, "does not merge", ""},
 		{"vlan", func(l *Link) { l.VLANStrip = true }, OK, "VLAN tags", ""},
 		{"queues", func(l *Link) { l.Queues, l.MaxQueues = 1, 8 }, Warn, "one queue of 8", "ethtool -L eth0"},
 		{"queues", func(l *Link) { l.Queues, l.MaxQueues, l.Virtio = 1, 1, 1<<32 }, Warn, "one of 4 CPUs", "queues=N"},

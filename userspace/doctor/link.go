@@ -164,6 +164,9 @@ func (x *examiner) examinePackets(l Link, c Choice) {
 		x.ok("mtu", "MTU %d: generic XDP looks at every packet in one piece", l.MTU)
 	}
 	switch {
+	case l.Kind == "veth" && c.Mode == Native:
+		x.add("offload", Warn, "protect the host's own card; or --mode generic, where bulk TCP matters more than dropping fast",
+			"under native XDP a veth gives up segmentation offload, and bulk TCP from its other end gets slower")
 	case l.LRO && c.Mode == Native:
 		x.add("offload", Warn, "ethtool -K "+l.Name+" lro off", "LRO merges packets: some drivers refuse native XDP while it is on")
 	case l.LRO || l.GROHW || l.stuckOffloads():

@@ -10,7 +10,7 @@ import (
 	"denmap/testenv/measure"
 )
 
-const reportSchema = 1
+const reportSchema = 2
 
 // report is the JSON document of a run.
 type report struct {
@@ -40,7 +40,7 @@ type trafficRow struct {
 	Load   string  `json:"load"`
 	Link   string  `json:"link"`
 	Value  float64 `json:"value"`
-	Ratio  float64 `json:"ratio,omitempty"` // DenMap's value to this one
+	Ratio  float64 `json:"ratio,omitempty"` // to the same load on a link without a program
 	P10    float64 `json:"p10,omitempty"`
 	P90    float64 `json:"p90,omitempty"`
 	Target float64 `json:"target,omitempty"` // at least; 0: none
@@ -101,7 +101,7 @@ func (r *report) print(w io.Writer) {
 		measure.Markdown(w, table)
 	}
 	if len(r.Traffic) > 0 {
-		table := [][]string{{"traffic", "link", "value", "DenMap reaches of it", "p10", "p90", "at least", ""}}
+		table := [][]string{{"traffic", "link", "value", "of no program", "p10", "p90", "at least", ""}}
 		for _, t := range r.Traffic {
 			table = append(table, append([]string{t.Load, t.Link, fixed2(t.Value)}, against(t.Ratio, t.P10, t.P90, t.Target)...))
 		}
