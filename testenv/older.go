@@ -68,7 +68,7 @@ func makeOlder(path string) error {
 	for name, change := range map[string]func(int) int{
 		"LAYOUT_VERSION": func(n int) int { return n - 1 },
 		"PROBE_SLOTS":    func(n int) int { return n / 2 },
-		"HEADERS":        func(n int) int { return n * 2 },
+		"TRACES":         func(n int) int { return n * 2 },
 	} {
 		at := regexp.MustCompile(`(?m)^(\t` + name + ` = )(\d+)`)
 		found := at.FindSubmatchIndex(content)
