@@ -31,7 +31,7 @@ var ErrOtherNetns = errors.New("pinned state belongs to another network namespac
 // Protections looks at every interface of the table: does it still exist,
 // and does it run the program that was attached? Errors: ErrOtherNetns.
 func (s *State) Protections() ([]Protection, error) {
-	if err := s.checkNetns(); err != nil {
+	if err := s.CheckNetns(); err != nil {
 		return nil, err
 	}
 	ifaces, err := s.Interfaces()
@@ -47,7 +47,9 @@ func (s *State) Protections() ([]Protection, error) {
 	return out, nil
 }
 
-func (s *State) checkNetns() error {
+// CheckNetns wants the state to be of the caller's network namespace.
+// Errors: ErrOtherNetns.
+func (s *State) CheckNetns() error {
 	meta, err := readMeta(s.maps["metas"])
 	if err != nil {
 		return err
@@ -65,7 +67,7 @@ func (s *State) checkNetns() error {
 func (s *State) protection(iface Interface) (Protection, error) {
 	p := Protection{Interface: iface}
 	var err error
-	if p.Program, err = s.linkedProgram(iface.Index); err != nil {
+	if p.Program, err = LinkedProgram(s.dir, iface.Index); err != nil {
 		return p, fmt.Errorf("inspect link of %q: %w", iface.Name, err)
 	}
 	dev, err := netlink.LinkByIndex(iface.Index)
@@ -90,10 +92,11 @@ func (s *State) protection(iface Interface) (Protection, error) {
 	return p, nil
 }
 
-// linkedProgram returns the program of the pinned link of an interface, 0
-// if the link is not pinned or its interface is gone.
-func (s *State) linkedProgram(index int) (uint32, error) {
-	l, err := link.LoadPinnedLink(filepath.Join(s.dir, linksDir, strconv.Itoa(index)), nil)
+// LinkedProgram returns the id of the program of the link that state of any
+// layout at dir has for an interface, 0 if no link is pinned or its interface
+// is gone.
+func LinkedProgram(dir string, index int) (uint32, error) {
+	l, err := link.LoadPinnedLink(filepath.Join(dir, linksDir, strconv.Itoa(index)), nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

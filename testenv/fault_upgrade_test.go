@@ -90,6 +90,10 @@ func TestUpgradeFromOlderLayout(t *testing.T) {
 	if r := victim.Denmap("status"); r.Code != 1 || !strings.HasPrefix(r.Stderr, "denmap: error: pinned state has layout ") {
 		t.Errorf("status of the newer program before the upgrade: %v", r)
 	}
+	// The old program is no stranger's.
+	if r := victim.Denmap("doctor", uplink); !strings.Contains(r.Stdout, uplink+": attach would use ") || !strings.Contains(r.Stdout, "(attached so at present)") {
+		t.Errorf("doctor before the upgrade: %v", r)
+	}
 
 	d := victim.Attach()
 	d.WaitStderr(time.Second, "denmap: taking over from layout ")

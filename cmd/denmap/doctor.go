@@ -111,7 +111,6 @@ func (e *environment) askKernel(host *doctor.Host, cfg config.Config, unsee func
 func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee func(string, error)) {
 	pins := &host.Kernel.Pins
 	pins.Dir = e.PinDir
-	ours := make(map[int]loader.Protection)
 	state, err := loader.OpenState(e.PinDir)
 	switch {
 	case errors.Is(err, loader.ErrNotAttached):
@@ -124,12 +123,8 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 	default:
 		defer state.Close()
 		pins.Present, pins.Daemon = true, state.DaemonRunning()
-		protections, err := state.Protections()
-		if err != nil {
+		if err := state.CheckNetns(); err != nil {
 			unsee("protected interfaces", err)
-		}
-		for _, p := range protections {
-			ours[p.Index] = p
 		}
 	}
 	if !host.Kernel.Asked {
@@ -139,10 +134,16 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 	}
 	for i := range links {
 		l := &links[i]
-		if p, ok := ours[l.Index]; ok && p.Problem == "" {
-			l.Program = doctor.Program{ID: p.Program, Name: "DenMap's", Mode: doctor.Mode(p.Hook), Ours: true}
-		} else if l.Program.ID != 0 {
+		if l.Program.ID != 0 {
 			l.Program.Name = loader.ProgramName(l.Program.ID)
+			// Of whatever layout: the link says whose it is.
+			linked, err := loader.LinkedProgram(e.PinDir, l.Index)
+			if err != nil && !errors.Is(err, fs.ErrPermission) {
+				unsee("link of "+l.Name, err)
+			}
+			if linked == l.Program.ID {
+				l.Program.Name, l.Program.Ours = "DenMap's", true
+			}
 		}
 		if !l.Exists || !host.Kernel.Asked {
 			continue
