@@ -89,7 +89,10 @@ func New(t T, opts Options) *Lab {
 }
 
 func (l *Lab) build() error {
-	var err error
+	err := ownRoot()
+	if err != nil {
+		return err
+	}
 	if l.fab, err = l.newHost("switch"); err != nil {
 		return err
 	}

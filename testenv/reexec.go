@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,6 +39,23 @@ func Reexec() {
 	}
 	os.Exit(0)
 }
+
+// ownRoot refuses a lab in a chroot: what enters the mount namespace of a
+// host would find itself in the machine's root, and write there.
+var ownRoot = sync.OnceValue(func() error {
+	there, err := exec.Command("nsenter", "--mount=/proc/self/ns/mnt", "stat", "-c", "%d %i", "/").Output()
+	if err != nil {
+		return fmt.Errorf("look at the root of the mount namespace: %w", err)
+	}
+	var here unix.Stat_t
+	if err := unix.Stat("/", &here); err != nil {
+		return fmt.Errorf("stat %q: %w", "/", err)
+	}
+	if strings.TrimSpace(string(there)) != fmt.Sprint(here.Dev, here.Ino) {
+		return errors.New("the lab cannot run in a chroot: use pivot_root or a container")
+	}
+	return nil
+})
 
 // keep is the keeper's whole life: it is process 1 of the host, prepares
 // the mounts, says "ready" on standard output and stays until standard
