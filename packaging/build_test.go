@@ -11,6 +11,26 @@ import (
 	"testing"
 )
 
+// TestToolsGo: what builds the packages asks for the same Go as the program.
+// The go command does not fetch a newer one for a -modfile.
+func TestToolsGo(t *testing.T) {
+	wants := make(map[string]string)
+	for _, name := range []string{"../go.mod", "tools.mod"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if version, ok := strings.CutPrefix(line, "go "); ok {
+				wants[name] = strings.TrimSpace(version)
+			}
+		}
+	}
+	if wants["../go.mod"] == "" || wants["tools.mod"] != wants["../go.mod"] {
+		t.Errorf("Go versions: %v, want the same", wants)
+	}
+}
+
 // TestReproducible builds everything twice: the same bytes.
 func TestReproducible(t *testing.T) {
 	first, second := build(t, oldVersion, "deb rpm tar"), build(t, oldVersion, "deb rpm tar")

@@ -1,6 +1,6 @@
 module denmap/packaging
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/goreleaser/nfpm/v2/cmd/nfpm
 
