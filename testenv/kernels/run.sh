@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Boots each of the named kernel series (6.1 and 6.12 if none is named) in
-# qemu and runs the lines of the file tests there, with --quick those marked
-# so. Prints a table; fails if anything failed or did not run. Everything it
-# makes is below build/kernels. DENMAP_KERNELS_ACCEL=kvm is faster where it
-# works.
+# qemu and runs the lines of the file tests there: with --quick those marked
+# so, with --only PATTERN those that it matches. Prints a table; fails if
+# anything failed or did not run. Everything it makes is below build/kernels.
+# DENMAP_KERNELS_ACCEL=kvm is faster where it works.
 set -eu
 cd "$(dirname "$0")/../.."
 [ "$(uname -m)" = x86_64 ] || { echo "kernels: Debian's amd64 kernels need an amd64 machine; nothing was tested" >&2; exit 0; }
@@ -13,10 +13,10 @@ for program in qemu-system-x86_64 busybox cpio xz nmap ethtool; do
 		{ echo "kernels: $program is not installed: sh testenv/setup.sh" >&2; exit 1; }
 done
 tier=.
-if [ "${1:-}" = --quick ]; then
-	tier='|quick|'
-	shift
-fi
+case ${1:-} in
+--quick) tier='|quick|'; shift ;;
+--only) tier=$2; shift 2 ;;
+esac
 [ $# -gt 0 ] || set -- 6.1 6.12
 work=$PWD/build/kernels
 mkdir -p "$work"
