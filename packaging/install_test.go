@@ -3,6 +3,7 @@
 package packaging
 
 import (
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +49,8 @@ func TestDebianPackage(t *testing.T) {
 		t.Errorf("edited list after the upgrade is %s", got)
 	}
 
+	r.checkNewDefaults()
+
 	// What commands and the service leave, purge takes too.
 	r.must("denmap", "lists", "add", "deny", "192.0.2.1")
 	r.must("denmap", "bans", "add", "192.0.2.2", "--for", "1h")
@@ -60,23 +63,50 @@ func TestDebianPackage(t *testing.T) {
 			t.Errorf("after removal %s is there: %v, want %v", name, !want, want)
 		}
 	}
+	r.leftOver(before, "removal", "etc/denmap", "var/lib/denmap", "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow")
 	r.must("dpkg", "-P", "denmap")
-	after := r.listing()
-	for name, what := range after {
-		if before[name] != what {
-			t.Errorf("purge left %s (%s), before it was %q", name, what, before[name])
-		}
-	}
-	for name := range before {
-		if _, ok := after[name]; !ok {
-			t.Errorf("purge took %s", name)
-		}
-	}
+	r.leftOver(before, "purge")
 	for _, name := range []string{"/var/log/denmap", "/var/cache/denmap"} {
 		if r.has(name) {
 			t.Errorf("purge left %s", name)
 		}
 	}
+}
+
+// checkNewDefaults upgrades to a package whose defaults changed: they come
+// where nobody edited, and beside the file where somebody did.
+func (r *tree) checkNewDefaults() {
+	r.t.Helper()
+	const comment = "# of a later version\n"
+	r.must("dpkg", "--force-confdef", "--force-confold", "-i", r.put(withDefaults(r.t, deb(r.t, newVersion), comment)))
+	for name, want := range map[string]bool{
+		"denmap.yaml": false, "denmap.yaml.dpkg-dist": true, "deny.list": false, "deny.list.dpkg-dist": true,
+		"allow.list": true, "allow.list.dpkg-dist": false,
+	} {
+		path := "/etc/denmap/" + name
+		if got := r.has(path) && strings.HasSuffix(r.read(path), comment); got != want {
+			r.t.Errorf("%s has the new default: %v, want %v", name, got, want)
+		}
+	}
+	if !strings.Contains(r.read("/etc/denmap/denmap.yaml"), "\ninterfaces: [eth0]") {
+		r.t.Error("new defaults took the place of an edited configuration")
+	}
+	if got := r.owned("/etc/denmap/allow.list"); got != "-rw-r----- denmap:denmap" {
+		r.t.Errorf("list with a new default is %s", got)
+	}
+	r.must("denmap", "config", "check")
+}
+
+// withDefaults returns the package with a comment added to each of its
+// configuration files.
+func withDefaults(t *testing.T, deb, comment string) string {
+	t.Helper()
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "denmap_defaults.deb")
+	script := `dpkg-deb -R "$1" "$2" && for f in "$2"/etc/denmap/*.*; do [ -d "$f" ] || printf %s "$3" >>"$f"; done && dpkg-deb -b "$2" "$4"`
+	if said, err := exec.Command("sh", "-c", script, "sh", deb, filepath.Join(dir, "root"), comment, out).CombinedOutput(); err != nil {
+		t.Fatalf("change defaults: %v\n%s", err, said)
+	}
+	return out
 }
 
 // checkInstalled wants what a package brings, whose it is, and what may be

@@ -22,6 +22,7 @@ func TestService(t *testing.T) {
 	older, newer := deb(t, oldVersion), deb(t, newVersion)
 	m := boot(t, victim)
 	source := attacker.IPv4.String()
+	bare := m.listing()
 
 	m.must("dpkg", "-i", m.put(older))
 	if state := m.property("ActiveState") + " " + m.property("UnitFileState"); state != "inactive disabled" {
@@ -61,9 +62,12 @@ func TestService(t *testing.T) {
 	if got := through.From(attacker.IPv4).Packets - before; got != 0 {
 		t.Errorf("%d packets of the banned source passed during the upgrade, want none of %d", got, after)
 	}
-	t.Logf("upgrade under a flood of %d packets: %d passed", flood.stop(), through.From(attacker.IPv4).Packets-before)
-	if got := m.must("denmap", "status", "--json"); !strings.Contains(got, newVersion) && m.property("ActiveState") != "active" {
+	t.Logf("upgrade under a flood of %d packets: %d passed", after, through.From(attacker.IPv4).Packets-before)
+	if got := m.must("denmap", "version"); !strings.HasPrefix(got, "denmap "+newVersion+"\n") {
 		t.Errorf("after the upgrade: %s", got)
+	}
+	if exe := m.must("readlink", "/proc/"+m.property("MainPID")+"/exe"); exe != "/usr/sbin/denmap\n" {
+		t.Errorf("the daemon after the upgrade is %s, not the new one", exe)
 	}
 	if text := m.read("/etc/denmap/denmap.yaml"); !strings.Contains(text, "\ninterfaces: [eth0]\n") {
 		t.Error("the upgrade lost the configuration")
@@ -72,6 +76,12 @@ func TestService(t *testing.T) {
 
 	m.must("systemctl", "stop", "denmap")
 	m.protected(false, "after the stop")
+	// The counter would have seen what passed.
+	flood.passed(t, 1000)
+	if got := through.From(attacker.IPv4).Packets - before; got == 0 {
+		t.Error("no packet of the flood passed after the stop: what is counted?")
+	}
+	flood.stop()
 	if pins := strings.TrimSpace(m.must("find", "/sys/fs/bpf/denmap")); pins != "/sys/fs/bpf/denmap" {
 		t.Errorf("pins after the stop: %s", pins)
 	}
@@ -82,25 +92,38 @@ func TestService(t *testing.T) {
 
 	m.must("dpkg", "-r", "denmap")
 	m.protected(false, "after the removal")
-	if out, err := m.run("systemctl", "cat", "denmap"); err == nil {
-		t.Errorf("the unit is still there: %s", out)
-	}
-	if got := strings.Fields(m.must("stat", "-c", "%a %U %G", "/sys/fs/bpf")); strings.Join(got, " ") != "700 root root" {
-		t.Errorf("/sys/fs/bpf is %v after the removal", got)
-	}
-	if out, err := m.run("ls", "/sys/fs/bpf/denmap"); err == nil {
-		t.Errorf("pins after the removal: %s", out)
-	}
+	m.gone("after the removal")
+	m.leftOver(bare, "removal", "etc/denmap", "var/lib/denmap", "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow")
 	m.must("test", "-s", "/var/log/denmap/events.log")
-	m.must("test", "-s", "/etc/denmap/denmap.yaml")
+	m.must("grep", "-q", "^interfaces: .eth0.$", "/etc/denmap/denmap.yaml")
 	m.must("dpkg", "-P", "denmap")
-	for _, name := range []string{"/etc/denmap", "/var/lib/denmap", "/var/log/denmap", "/run/denmap", "/etc/systemd/system/multi-user.target.wants/denmap.service"} {
+	m.leftOver(bare, "purge")
+	for _, name := range []string{"/var/log/denmap", "/run/denmap"} {
 		if out, err := m.run("ls", "-d", name); err == nil {
 			t.Errorf("purge left %s", out)
 		}
 	}
-	if out, err := m.run("getent", "passwd", "denmap"); err == nil {
-		t.Errorf("purge left the user: %s", out)
+	for _, database := range []string{"passwd", "group"} {
+		if out, err := m.run("getent", database, "denmap"); err == nil {
+			t.Errorf("purge left the user: %s", out)
+		}
+	}
+}
+
+// gone wants nothing of the service to run, and no pin.
+func (m *machine) gone(when string) {
+	m.t.Helper()
+	if out, err := m.run("systemctl", "cat", "denmap"); err == nil {
+		m.t.Errorf("%s the unit is still there: %s", when, out)
+	}
+	if out := m.must("find", "/proc", "-maxdepth", "1", "-user", "denmap"); out != "" {
+		m.t.Errorf("%s processes of the user run: %s", when, out)
+	}
+	if got := strings.Fields(m.must("stat", "-c", "%a %U %G", "/sys/fs/bpf")); strings.Join(got, " ") != "700 root root" {
+		m.t.Errorf("/sys/fs/bpf is %v %s", got, when)
+	}
+	if out, err := m.run("ls", "/sys/fs/bpf/denmap"); err == nil {
+		m.t.Errorf("pins %s: %s", when, out)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,4 +161,22 @@ func (r *tree) listing() map[string]string {
 		r.t.Fatal(err)
 	}
 	return files
+}
+
+// leftOver compares the tree with how it was before: only below these names
+// may anything have come or changed.
+func (r *tree) leftOver(before map[string]string, by string, allowed ...string) {
+	r.t.Helper()
+	after := r.listing()
+	for name, what := range after {
+		mayBe := slices.ContainsFunc(allowed, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
+		if before[name] != what && !mayBe {
+			r.t.Errorf("%s left %s (%s), before it was %q", by, name, what, before[name])
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			r.t.Errorf("%s took %s", by, name)
+		}
+	}
 }
