@@ -13,6 +13,7 @@ offline=2
 [ "${1:-}" = --offline-ok ] && { offline=0; shift; }
 [ $# -gt 0 ] || set -- ./...
 
+db=${VULNDB:-https://vuln.go.dev}
 tool=$PWD/build/tools/govulncheck-$version
 [ -x "$tool" ] || {
 	# "go run" would hide the exit code that tells findings from trouble.
@@ -22,7 +23,7 @@ tool=$PWD/build/tools/govulncheck-$version
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 code=0
-"$tool" -db "${VULNDB:-https://vuln.go.dev}" "$@" >"$said" 2>&1 || code=$?
+"$tool" -db "$db" "$@" >"$said" 2>&1 || code=$?
 cat "$said"
 case $code in
 0) ;;
@@ -30,7 +31,7 @@ case $code in
 *)
 	# The second is what it says of an address that was named and is silent.
 	grep -qE '^govulncheck: fetching vulnerabilities|unrecognized vulndb format' "$said" || exit 1
-	echo "vulncheck: NOT CHECKED: the vulnerability database cannot be reached" >&2
+	echo "vulncheck: NOT CHECKED: the vulnerability database $db cannot be reached; govulncheck says why above" >&2
 	exit $offline
 	;;
 esac
