@@ -14,7 +14,7 @@ static __always_inline void *element(void *chunks, __u32 chunk, __u32 index)
 
 /* Whether a set holds an IPv4 address: a root for each /16, behind it a
  * block with two bits for each /24, behind that a leaf with a bit for each
- * address. A big set also marks each /24 that holds anything: where root and
+ * address. A big set also marks each /23 that holds anything: where root and
  * mark are is known from the address alone, so both are fetched at once, and
  * they settle most random sources of a host with a million entries.
  */
@@ -34,8 +34,8 @@ static __always_inline int holds(enum list_set set, enum list list, __be32 addr)
 	a = *(volatile __u32 *)&row->roots[(a >> 16) % ROOT_ROW];
 	if (a < SPREAD_FIRST)
 		return a;
-	marks = element(&list_marks, set, bpf_ntohl(addr) >> 14);
-	if (marks && !(*marks >> (bpf_ntohl(addr) >> 8 & 63) & 1))
+	marks = element(&list_marks, set, bpf_ntohl(addr) >> 15);
+	if (marks && !(*marks >> (bpf_ntohl(addr) >> 9 & 63) & 1))
 		return 0;
 	a -= SPREAD_FIRST;
 	block = element(&list_blocks, list * BLOCK_CHUNKS + a / BLOCK_CHUNK, a % BLOCK_CHUNK);

@@ -47,7 +47,7 @@ enum layout {
 	OWN_SLOTS = 1 << 8,
 	LIST_MAX = 1 << 21,    /* entries of a list */
 	ROOTS = 1 << 16,       /* one for each IPv4 /16 */
-	MARKS_A_ROOT = 1 << 2, /* words of a bit for each /24 */
+	MARKS_A_ROOT = 1 << 1, /* words of a bit for each /23 */
 	ROOT_ROW = 1 << 4,     /* roots in one element: those of a /12 */
 	BLOCK_CHUNK = 1 << 11,
 	BLOCK_CHUNKS = 1 << 7, /* of one list */

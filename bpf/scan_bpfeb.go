@@ -162,7 +162,7 @@ const (
 	ScanLayoutOWN_SLOTS        ScanLayout = 256
 	ScanLayoutLIST_MAX         ScanLayout = 2097152
 	ScanLayoutROOTS            ScanLayout = 65536
-	ScanLayoutMARKS_A_ROOT     ScanLayout = 4
+	ScanLayoutMARKS_A_ROOT     ScanLayout = 2
 	ScanLayoutROOT_ROW         ScanLayout = 16
 	ScanLayoutBLOCK_CHUNK      ScanLayout = 2048
 	ScanLayoutBLOCK_CHUNKS     ScanLayout = 128

@@ -10,14 +10,14 @@ import (
 	"denmap/bpf"
 )
 
-// marks are the bits of one /16: whether anything in each of its /24s is in
+// marks are the bits of one /16: whether anything in each of its /23s is in
 // the set.
-type marks [256 / 64]uint64
+type marks [128 / 64]uint64
 
 const (
-	marksSize = 256 / 8
+	marksSize = 128 / 8
 	// markedFrom is how many blocks a set has when marks are worth their
-	// memory, 2 MiB: fewer are in the processor's cache themselves.
+	// memory, 1 MiB: fewer are in the processor's cache themselves.
 	markedFrom = 1 << 10
 )
 
@@ -25,7 +25,7 @@ const (
 func (a *area) marks() (m marks) {
 	for i, s := range a.spread {
 		if s != spreadNone {
-			m[i/64] |= 1 << (i % 64)
+			m[i/128] |= 1 << (i / 2 % 64)
 		}
 	}
 	return m
@@ -49,7 +49,8 @@ func (t *setTables) marksOf(values []uint32) ([]marks, error) {
 	return out, nil
 }
 
-func (m marks) has(net uint32) bool { return m[net/64]>>(net%64)&1 == 1 }
+// has reports whether a /24 may hold anything.
+func (m marks) has(net uint32) bool { return m[net/128]>>(net/2%64)&1 == 1 }
 
 // markTables are the kernel's marks of a list's sets. Those of a /16 whose
 // root settles all of it are not read.
