@@ -38,7 +38,7 @@ func configApplyCommand(env *environment) *cli.Command {
 				return err
 			}
 			path := env.configPath(c)
-			after, err := parseInPlace(path, c.IsSet("config"), data)
+			after, err := parseInPlace(path, c.IsSet("config"), from, data)
 			if err != nil {
 				return err
 			}
@@ -77,8 +77,9 @@ func (e *environment) readNewConfig(from string) ([]byte, error) {
 	return data, nil
 }
 
-// parseInPlace reads data as if it stood in the file at path.
-func parseInPlace(path string, named bool, data []byte) (config.Config, error) {
+// parseInPlace reads data as if it stood in the file at path. Problems are
+// told of from, where it comes from.
+func parseInPlace(path string, named bool, from string, data []byte) (config.Config, error) {
 	if _, err := os.Lstat(path); err != nil && (named || path != config.DefaultPath) {
 		return config.Config{}, fmt.Errorf("replace configuration: %w", err)
 	}
@@ -86,7 +87,10 @@ func parseInPlace(path string, named bool, data []byte) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	fresh := config.Source{Name: path, Data: data}
+	if from == "-" {
+		from = "standard input"
+	}
+	fresh := config.Source{Name: from, Data: data}
 	if len(sources) > 0 && sources[0].Name == path {
 		sources[0] = fresh
 	} else {
