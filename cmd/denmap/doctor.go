@@ -138,7 +138,8 @@ func (e *environment) askPrograms(host *doctor.Host, links []doctor.Link, unsee 
 			l.Program.Name = loader.ProgramName(l.Program.ID)
 			// Of whatever layout: the link says whose it is.
 			linked, err := loader.LinkedProgram(e.PinDir, l.Index)
-			if err != nil && !errors.Is(err, fs.ErrPermission) {
+			l.Program.Unseen = errors.Is(err, fs.ErrPermission)
+			if err != nil && !l.Program.Unseen {
 				unsee("link of "+l.Name, err)
 			}
 			if linked == l.Program.ID {

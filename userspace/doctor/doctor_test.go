@@ -100,6 +100,7 @@ func TestLinkChoices(t *testing.T) {
 		{"virtio that merges", func(l *Link, _ *Host) { l.Virtio = 1<<guestTSO4 | 1<<32 }, Generic, true, "cannot be told to stop"},
 		{"virtio that can stop", func(l *Link, _ *Host) { l.Virtio = 1<<guestTSO4 | 1<<ctrlGuestOffloads }, Native, true, "has it"},
 		{"another program", func(l *Link, _ *Host) { l.Program = Program{Name: "id 7", Mode: Native} }, NoMode, true, "another XDP program"},
+		{"without root", func(l *Link, _ *Host) { l.Program = Program{Name: "id 7", Mode: Native, Unseen: true} }, Native, false, "may be DenMap's own"},
 		{"ours", func(l *Link, _ *Host) { l.Program = Program{Name: "scan_xdp", Mode: Generic, Ours: true} }, Generic, true, "at present"},
 		{"program above", func(l *Link, _ *Host) { l.Master = Upper{"bond0", "bond", true} }, NoMode, true, "bond0 above it"},
 		{"link type", func(l *Link, _ *Host) { l.Encap = "infiniband" }, NoMode, true, `link type "infiniband"`},
@@ -144,6 +145,7 @@ func TestLinkFindings(t *testing.T) {
 		{"queues", func(l *Link) { l.Queues, l.MaxQueues = 1, 8 }, Warn, "one queue of 8", "ethtool -L eth0"},
 		{"queues", func(l *Link) { l.Queues, l.MaxQueues, l.Virtio = 1, 1, 1<<32 }, Warn, "one of 4 CPUs", "queues=N"},
 		{"programs", func(l *Link) { l.TC = []string{`"cil_from_netdev", id 9`} }, OK, "cil_from_netdev", ""},
+		{"programs", func(l *Link) { l.Program = Program{Name: "id 7", Mode: Native, Unseen: true} }, Warn, "id 7", "as root"},
 		{"programs", func(l *Link) { l.Program = Program{Name: "id 7", Mode: Native} }, Fail, "id 7", "ip link set eth0 xdp off"},
 	} {
 		l := goodLink()

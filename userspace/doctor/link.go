@@ -54,7 +54,13 @@ type Program struct {
 	Name string
 	Mode Mode
 	Ours bool
+
+	// Unseen: whose it is cannot be seen, as the pins need root.
+	Unseen bool
 }
+
+// foreign reports whether the program is known to be somebody else's.
+func (p Program) foreign() bool { return p.Name != "" && !p.Ours && !p.Unseen }
 
 // maxLinear is the MTU up to which a packet with its headers surely fits
 // into one buffer of 4 KiB, beside what the kernel keeps in there.
@@ -94,7 +100,9 @@ func (x *examiner) examineLink(l Link) {
 	x.examinePackets(l, choice)
 	x.examineQueues(l)
 	switch {
-	case l.Program.Name != "" && !l.Program.Ours:
+	case l.Program.Unseen:
+		x.add("programs", Warn, "run denmap doctor as root", "an XDP program is attached, and whose it is cannot be seen: %s", l.Program.Name)
+	case l.Program.foreign():
 		x.add("programs", Fail, "an interface runs one XDP program: take that one off (ip link set "+l.Name+" xdp off), or attach to another interface",
 			"another XDP program is attached: %s", l.Program.Name)
 	case len(l.TC) > 0:
@@ -120,7 +128,7 @@ func (x *examiner) judge(l Link, c Choice) {
 		}
 		x.add("mode", Warn, x.remedyGeneric(l), "generic XDP, which costs about twice as much a packet: %s", c.Why)
 	case NoMode:
-		if l.Program.Name != "" && !l.Program.Ours {
+		if l.Program.foreign() {
 			return // told below
 		}
 		x.add("mode", Fail, "attach to the interface below or above it", "attach would fail: %s", c.Why)

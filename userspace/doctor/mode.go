@@ -20,6 +20,7 @@ func (x *examiner) choose(l Link) Choice {
 	c := Choice{Interface: l.Name, Certain: true}
 	c.Mode, c.Why = x.obstacle(l)
 	if c.Mode != "" {
+		c.Certain = !l.Program.Unseen
 		return c
 	}
 	c.Mode, c.Why = Generic, ""
@@ -49,7 +50,9 @@ func (x *examiner) obstacle(l Link) (Mode, string) {
 	switch k := x.host.Kernel; {
 	case l.Program.Ours:
 		return l.Program.Mode, "attached so at present"
-	case l.Program.Name != "":
+	case l.Program.Unseen:
+		return l.Program.Mode, "a program is attached so at present, which may be DenMap's own"
+	case l.Program.foreign():
 		return NoMode, "another XDP program is attached: " + l.Program.Name
 	case l.Master.XDP:
 		return NoMode, l.Master.Name + " above it has an XDP program, and the kernel allows only one of them"
