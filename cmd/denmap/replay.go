@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -20,13 +19,17 @@ import (
 	"denmap/userspace/replay"
 )
 
+// maxReplay bounds the memory that a capture takes, in bytes: a host that
+// runs out of it serves nobody.
+const maxReplay = 4 << 30
+
 func replayCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:      "replay",
 		Usage:     "run a capture through the kernel program and print what it would detect",
-		ArgsUsage: "FILE",
+		ArgsUsage: "FILE|-",
 		Description: "FILE is pcap or pcapng, plain or gzip, with Ethernet, raw IP, Linux cooked or null " +
-			"link headers. Every destination in it is judged as if DenMap protected it alone; answers in " +
+			"link headers; - reads it from standard input, to its end (tcpdump -c 100000 -w - | denmap replay -). Every destination in it is judged as if DenMap protected it alone; answers in " +
 			"the capture say whether a probe failed. Nothing is attached and no table in use is touched. " +
 			"With --json, one line for each detection.",
 		Flags: []cli.Flag{
@@ -42,7 +45,10 @@ func replayCommand(env *environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := replay.Options{MinScore: cfg.Detect.AlertScore, Progress: env.replayProgress()}
+			o := replay.Options{MinScore: cfg.Detect.AlertScore, MaxBytes: maxReplay, Progress: env.progress("packets judged:")}
+			if reading := env.progress("packets read:"); reading != nil {
+				o.Read = func(packets int) { reading(packets, 0) }
+			}
 			if c.IsSet("host") {
 				if o.Host, err = lists.ParseAddr(c.String("host")); err != nil {
 					return badValue(err)
@@ -59,8 +65,16 @@ func (e *environment) replay(path string, cfg config.Config, o replay.Options, a
 		return err
 	}
 	defer runner.Close()
-	result, err := replay.Run(path, replayProgram{runner}, o)
-	if err != nil && !errors.Is(err, replay.ErrDamaged) {
+	var result replay.Result
+	if path == "-" {
+		result, err = replay.RunFrom(e.Stdin, "standard input", replayProgram{runner}, o)
+	} else {
+		result, err = replay.Run(path, replayProgram{runner}, o)
+	}
+	if errors.Is(err, replay.ErrTooLarge) {
+		err = withHint(err, "choose one destination with --host, or cut the capture with tcpdump -r FILE -w PART host ADDR")
+	}
+	if err != nil && !errors.Is(err, replay.ErrDamaged) && !errors.Is(err, replay.ErrTooLarge) {
 		return err
 	}
 	if werr := e.writeDetections(result, asJSON); werr != nil {
@@ -74,22 +88,6 @@ func (e *environment) replay(path string, cfg config.Config, o replay.Options, a
 		e.say("the capture shows one direction only: whether probes failed is unknown, and each is counted as if it had")
 	}
 	return err
-}
-
-func (e *environment) replayProgress() func(done, total int) {
-	if !e.Progress {
-		return nil
-	}
-	last := -1
-	return func(done, total int) {
-		if percent := 100 * done / max(total, 1); percent != last {
-			last = percent
-			fmt.Fprintf(e.Stderr, "\rdenmap: %3d %% of %d packets", percent, total)
-		}
-		if done == total {
-			fmt.Fprintln(e.Stderr)
-		}
-	}
 }
 
 // replayProgram is the real program as package replay wants it.

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/gopacket/gopacket"
@@ -27,9 +26,17 @@ var ErrDamaged = errors.New("capture is damaged")
 // ErrNotCapture is a file that is no capture from its first byte on.
 var ErrNotCapture = errors.New("not a capture")
 
+// ErrTooLarge is a capture of which more would have to be kept in memory
+// than Options.MaxBytes. What was read until then is good.
+var ErrTooLarge = errors.New("capture is too large")
+
 // maxFrame bounds what is kept of a packet: headers are all that counts,
 // and captures behind segmentation offload hold frames of 64 KiB.
 const maxFrame = 1500
+
+// maxRecord bounds what is read of a packet: libpcap's MAXIMUM_SNAPLEN. More
+// is no packet, but a damaged length.
+const maxRecord = 256 << 10
 
 // frame is one packet as an Ethernet frame.
 type frame struct {
@@ -42,27 +49,23 @@ type source interface {
 	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
 }
 
-// read calls each with every frame of the capture at path: pcap or pcapng,
-// plain or gzip. Packets of unknown link types and runts are counted in
-// skipped. Errors: ErrNotCapture, ErrDamaged behind the last good packet.
-func read(path string, each func(frame)) (skipped int, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, fmt.Errorf("open capture: %w", err)
-	}
-	defer f.Close()
-	in := bufio.NewReader(f)
+// read calls each with every frame of a capture until that returns an error:
+// pcap or pcapng, plain or gzip. Packets of unknown link types and runts are
+// counted in skipped. Errors: ErrNotCapture, ErrDamaged behind the last good
+// packet, what each returned.
+func read(capture io.Reader, each func(frame) error) (skipped int, err error) {
+	in := bufio.NewReader(capture)
 	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			return 0, fmt.Errorf("read %q: %w: %w", path, ErrDamaged, err)
+			return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		defer z.Close()
 		in = bufio.NewReader(z)
 	}
 	src, linkType, err := open(in)
 	if err != nil {
-		return 0, fmt.Errorf("read %q: %w in pcap or pcapng, plain or gzip: %w", path, ErrNotCapture, err)
+		return 0, fmt.Errorf("%w in pcap or pcapng, plain or gzip: %w", ErrNotCapture, err)
 	}
 	for n := 1; ; n++ {
 		data, info, err := src.ReadPacketData()
@@ -70,14 +73,16 @@ func read(path string, each func(frame)) (skipped int, err error) {
 			return skipped, nil
 		}
 		if err != nil {
-			return skipped, fmt.Errorf("read %q: %w at packet %d: %w", path, ErrDamaged, n, err)
+			return skipped, fmt.Errorf("%w at packet %d: %w", ErrDamaged, n, err)
 		}
-		eth := toEthernet(linkType(info), data)
+		eth := toEthernet(linkType(info), data[:min(len(data), maxFrame+maxHeader)])
 		if eth == nil {
 			skipped++
 			continue
 		}
-		each(frame{info.Timestamp, eth[:min(len(eth), maxFrame)]})
+		if err := each(frame{info.Timestamp, eth[:min(len(eth), maxFrame)]}); err != nil {
+			return skipped, err
+		}
 	}
 }
 
@@ -105,5 +110,7 @@ func open(in *bufio.Reader) (source, func(gopacket.CaptureInfo) layers.LinkType,
 	if err != nil {
 		return nil, nil, err
 	}
+	// What the header promises is often 0 or wrong; tcpdump takes this much.
+	r.SetSnaplen(maxRecord)
 	return r, func(gopacket.CaptureInfo) layers.LinkType { return r.LinkType() }, nil
 }

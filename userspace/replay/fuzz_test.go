@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -26,13 +24,9 @@ func FuzzRun(f *testing.F) {
 	for _, seed := range seedCaptures(f) {
 		f.Add(seed)
 	}
-	path := filepath.Join(f.TempDir(), "capture")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		program := &fakeProgram{}
-		result, err := Run(path, program, Options{})
+		result, err := RunFrom(bytes.NewReader(data), "seed", program, Options{})
 		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotCapture) {
 			t.Fatal(err)
 		}

@@ -16,7 +16,10 @@ const (
 	linkSLL2       layers.LinkType = 276
 )
 
-const ethernetHeader = 14
+const (
+	ethernetHeader = 14
+	maxHeader      = 20 // of any link type
+)
 
 // toEthernet gives a packet of any known link type an Ethernet header, nil
 // if it has none to be given. The copy is the caller's.

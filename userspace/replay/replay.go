@@ -6,8 +6,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"denmap/userspace/event"
@@ -28,8 +31,11 @@ type Options struct {
 	// Host restricts the replay to what was sent to this address. The zero
 	// value: every destination is judged as if DenMap protected it alone.
 	Host     netip.Addr
-	MinScore int                   // points a host must be able to collect; 2 a packet at most
-	Progress func(done, total int) // packets; may be nil
+	MinScore int // points a host must be able to collect; 2 a packet at most
+	MaxBytes int // of packets to keep; 0: no limit
+	// Read is told how many packets were read, after each; may be nil.
+	Read     func(packets int)
+	Progress func(done, total int) // packets judged; may be nil
 }
 
 // Detection is what a live DenMap on Destination would have reported.
@@ -63,12 +69,27 @@ type Result struct {
 // that every time of interest is positive.
 const bootTime = 30 * 24 * time.Hour
 
-// Run replays the capture at path. A damaged capture gives its error, which
-// is ErrDamaged, together with the result of what could be read. Errors:
-// ErrNotCapture.
+// Run replays the capture at path, as RunFrom does.
 func Run(path string, prog Program, o Options) (Result, error) {
-	hosts, known, result, err := load(path, o)
-	if err != nil && !errors.Is(err, ErrDamaged) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Result{}, fmt.Errorf("open capture: %w", err)
+	}
+	defer f.Close()
+	return RunFrom(f, strconv.Quote(path), prog, o)
+}
+
+// RunFrom replays the capture that in holds, once it has ended: all packets
+// are kept in memory, for the answers come behind the questions. name is for
+// errors. A damaged or too large capture gives its error, ErrDamaged or
+// ErrTooLarge, together with the result of what could be read. Errors:
+// ErrNotCapture.
+func RunFrom(in io.Reader, name string, prog Program, o Options) (Result, error) {
+	hosts, known, result, err := load(in, o)
+	if err != nil {
+		err = fmt.Errorf("read %s: %w", name, err)
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrTooLarge) {
 		return result, err
 	}
 	damage := err
@@ -101,19 +122,38 @@ type arrival struct {
 	seen  packet
 }
 
-func load(path string, o Options) ([]*host, *knowledge, Result, error) {
+// About what a packet takes besides its bytes, and what is learnt of a
+// connection of which it is the only one.
+const (
+	packetCost = 256
+	knownCost  = 384
+)
+
+func load(in io.Reader, o Options) ([]*host, *knowledge, Result, error) {
 	var result Result
 	known, parse := newKnowledge(), newParser()
 	byAddr := make(map[netip.Addr]*host)
-	skipped, err := read(path, func(f frame) {
+	kept := 0
+	skipped, err := read(in, func(f frame) error {
 		result.Packets++
+		if o.Read != nil {
+			o.Read(result.Packets)
+		}
 		p, ok := parse.parse(f.data)
 		if !ok {
-			return
+			return nil
 		}
 		known.learn(p)
-		if o.Host.IsValid() && p.dst.addr != o.Host {
-			return
+		kept += knownCost
+		wanted := !o.Host.IsValid() || p.dst.addr == o.Host
+		if wanted {
+			kept += packetCost + len(f.data)
+		}
+		if o.MaxBytes > 0 && kept > o.MaxBytes {
+			return fmt.Errorf("%w at packet %d: more than %d MiB to keep in memory", ErrTooLarge, result.Packets, o.MaxBytes>>20)
+		}
+		if !wanted {
+			return nil
 		}
 		h := byAddr[p.dst.addr]
 		if h == nil {
@@ -121,6 +161,7 @@ func load(path string, o Options) ([]*host, *knowledge, Result, error) {
 			byAddr[p.dst.addr] = h
 		}
 		h.packets = append(h.packets, arrival{f, p})
+		return nil
 	})
 	result.Skipped, result.OneSided = skipped, result.Packets > 0 && !known.twoWay
 	hosts := make([]*host, 0, len(byAddr))
@@ -161,6 +202,10 @@ func (h *host) replay(prog Program, known *knowledge) ([]Detection, error) {
 	}
 	out := make([]Detection, 0, len(bySource))
 	for _, d := range bySource {
+		// The program remembers the first time in steps of 67 ms.
+		if d.First.Before(start) {
+			d.First = start
+		}
 		out = append(out, *d)
 	}
 	slices.SortFunc(out, func(a, b Detection) int {

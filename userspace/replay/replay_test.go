@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -272,5 +273,59 @@ func TestDamagedCaptures(t *testing.T) {
 		if result, err := Run(path, &fakeProgram{}, Options{}); !errors.Is(err, ErrNotCapture) || result.OneSided {
 			t.Errorf("%s: %+v, %v", name, result, err)
 		}
+	}
+}
+
+// A capture that would take too much memory is judged as far as it was read,
+// and the error says so.
+func TestTooLargeCaptures(t *testing.T) {
+	syn := packets.Connect(client, server, 80).Bytes()
+	path := capture(t, layers.LinkTypeEthernet, syn, syn, syn)
+	two := 2 * (knownCost + packetCost + len(syn))
+	var read []int
+	prog := &fakeProgram{}
+	result, err := Run(path, prog, Options{MaxBytes: two, Read: func(n int) { read = append(read, n) }})
+	if !errors.Is(err, ErrTooLarge) || len(prog.frames) != 2 || result.Packets != 3 || len(read) != 3 {
+		t.Errorf("three packets where two have room: %+v, %d judged, %v read, %v", result, len(prog.frames), read, err)
+	}
+	if !strings.Contains(err.Error(), path) {
+		t.Errorf("%q does not name the capture", err)
+	}
+	if _, err := Run(path, &fakeProgram{}, Options{MaxBytes: two, Host: client}); err != nil {
+		t.Errorf("packets that are not kept: %v", err)
+	}
+}
+
+// A header that promises no snap length, or too little, is no reason to
+// refuse packets; a length that no packet has is.
+func TestSnapLengths(t *testing.T) {
+	syn := packets.Connect(client, server, 80).Bytes()
+	whole, err := os.ReadFile(capture(t, layers.LinkTypeEthernet, syn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, snapLength := range []uint32{0, 1, 1<<32 - 1} {
+		binary.LittleEndian.PutUint32(whole[16:], snapLength)
+		if result, err := Run(file(t, whole), &fakeProgram{}, Options{}); err != nil || result.Packets != 1 {
+			t.Errorf("snap length %d: %+v, %v", snapLength, result, err)
+		}
+	}
+	binary.LittleEndian.PutUint32(whole[32:], 1<<32-16)
+	binary.LittleEndian.PutUint32(whole[36:], 1<<32-16)
+	if _, err := Run(file(t, whole), &fakeProgram{}, Options{}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a packet of 4 GiB: %v", err)
+	}
+}
+
+// A frame of a snap length beyond every packet is cut to what is kept.
+func TestHugeFramesAreCut(t *testing.T) {
+	syn := packets.Connect(client, server, 80)
+	syn.Payload = make([]byte, 60000)
+	prog := &fakeProgram{}
+	if _, err := Run(capture(t, layers.LinkTypeEthernet, syn.Bytes()), prog, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(prog.frames) != 1 || len(prog.frames[0]) != maxFrame || cap(prog.frames[0]) > 2*maxFrame {
+		t.Errorf("%d frames, the first of %d bytes in %d", len(prog.frames), len(prog.frames[0]), cap(prog.frames[0]))
 	}
 }
