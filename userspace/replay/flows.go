@@ -129,6 +129,7 @@ func (h hosts) reverse() hosts { return hosts{h.to, h.from} }
 type knowledge struct {
 	open    map[endpoint]bool // it answered as a service does
 	alive   map[flow]bool     // the sender of this direction carried on a conversation
+	went    map[flow]bool     // the sender of this direction acknowledged something
 	refused map[flow]bool     // the sender of this direction reset the other
 	closed  map[endpoint]bool // an ICMP error said so
 	seen    map[flow]bool
@@ -138,7 +139,7 @@ type knowledge struct {
 
 func newKnowledge() *knowledge {
 	return &knowledge{
-		open: make(map[endpoint]bool), alive: make(map[flow]bool),
+		open: make(map[endpoint]bool), alive: make(map[flow]bool), went: make(map[flow]bool),
 		refused: make(map[flow]bool), closed: make(map[endpoint]bool), seen: make(map[flow]bool), asked: make(map[hosts]bool),
 	}
 }
@@ -161,8 +162,11 @@ func (k *knowledge) learn(p packet) {
 		case p.syn && p.ack:
 			k.open[p.src] = true
 			k.alive[f] = true
-		case p.ack && p.payload:
-			k.alive[f] = true
+		case p.ack:
+			k.went[f] = true
+			if p.payload {
+				k.alive[f] = true
+			}
 		}
 	case layers.IPProtocolUDP:
 		k.open[p.src] = true
@@ -201,6 +205,11 @@ func (k *knowledge) outcome(p packet) Outcome {
 			return Unknown
 		}
 		return Closed
+	}
+	// Who acknowledges in the same connection had an answer that the capture
+	// lacks: another path, or a filter, may have kept it out.
+	if p.syn && k.went[f] && !k.refused[f.reverse()] {
+		return Open
 	}
 	// Nothing answered. Where nothing could be seen to answer, Result says so.
 	return Closed

@@ -117,6 +117,8 @@ func TestOutcomes(t *testing.T) {
 		{"SYN refused", [][]byte{syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes()}, Closed},
 		{"SYN unanswered", append([][]byte{syn.Bytes()}, twoSided...), Closed},
 		{"SYN of a connection whose SYN+ACK was missed", [][]byte{syn.Bytes(), answer(data, packets.ACK).Bytes()}, Open},
+		{"SYN gone on with", append([][]byte{syn.Bytes(), ack.Bytes()}, twoSided...), Open},
+		{"SYN refused and gone on with", [][]byte{syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes(), ack.Bytes()}, Closed},
 		{"ACK of an older connection", append([][]byte{ack.Bytes(), data.Bytes()}, twoSided...), Unknown},
 		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK unanswered", append([][]byte{ack.Bytes()}, twoSided...), Unknown},
@@ -180,6 +182,27 @@ func TestOneSided(t *testing.T) {
 	result, err := Run(capture(t, layers.LinkTypeEthernet, syn.Bytes(), syn.Bytes()), prog, Options{})
 	if err != nil || !result.OneSided || prog.outcomes[0] != Closed {
 		t.Errorf("%+v, %v, %v", result, prog.outcomes, err)
+	}
+}
+
+// In one direction of passive FTP each connection has a port of its own, and
+// its client's ACKs say that it was answered.
+func TestOneSidedConnections(t *testing.T) {
+	var frames [][]byte
+	for port := range uint16(8) {
+		syn := packets.Connect(client, server, 50000+port)
+		ack := syn
+		ack.Flags, ack.Options = packets.ACK, nil
+		frames = append(frames, syn.Bytes(), ack.Bytes())
+	}
+	unanswered := packets.Connect(client, server, 60000)
+	prog := &fakeProgram{}
+	result, err := Run(capture(t, layers.LinkTypeEthernet, append(frames, unanswered.Bytes())...), prog, Options{})
+	if err != nil || !result.OneSided || len(result.Detections) != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if last := prog.outcomes[len(prog.outcomes)-1]; prog.outcomes[0] != Open || last != Closed {
+		t.Errorf("outcomes %v, want open for what goes on, and closed for the last", prog.outcomes)
 	}
 }
 
