@@ -55,33 +55,23 @@ static __always_inline int guided(void *guide, const struct prefix *key)
 {
 	__u64 h = hash_key(key), *word;
 	__u64 bits = 1ULL << (h >> 20 & 63) | 1ULL << (h >> 26 & 63);
-	__u32 index = GUIDE_HEADS + (h >> 45);
+	__u32 index = GUIDE_HEADS + (h >> 46);
 
 	word = bpf_map_lookup_elem(guide, &index);
 	return word && (*word & bits) == bits;
 }
 
 /* Whether the address may match anything: by its first 16 bits, and by its
- * first 24, 32 and 48, under which longer entries are noted too.
+ * first 32, under which every entry of at least SHORT_BITS is noted.
  */
 static __always_inline int may_match(void *guide, const struct packet *p)
 {
 	__u32 top = bpf_ntohl(p->src[0]) >> 16, index = top / 32, head;
-	struct prefix key = {.len = 24, .addr = {p->src[0] & bpf_htonl(0xffffff00)}};
+	struct prefix key = {.len = 32, .addr = {p->src[0]}};
 	__u64 *word = bpf_map_lookup_elem(guide, &index);
 
 	head = word ? *word >> top % 32 * 2 & 3 : HEAD_NONE;
-	if (head != HEAD_LONG)
-		return head != HEAD_NONE;
-	if (guided(guide, &key))
-		return 1;
-	key.len = 32;
-	key.addr[0] = p->src[0];
-	if (guided(guide, &key))
-		return 1;
-	key.len = 48;
-	key.addr[1] = p->src[1] & bpf_htonl(0xffff0000);
-	return guided(guide, &key);
+	return head == HEAD_LONG ? guided(guide, &key) : head != HEAD_NONE;
 }
 
 /* The enum list_flags of the entry of one length, 0: none. A function of its

@@ -54,7 +54,7 @@ enum layout {
 	LEAF_CHUNK = 1 << 14,
 	LEAF_CHUNKS = 1 << 9,
 	GUIDE_HEADS = 1 << 11, /* words of two bits for each IPv6 /16 */
-	GUIDE_WORDS = 1 << 19,
+	GUIDE_WORDS = 1 << 18,
 	SHORT_BITS = 24, /* shorter entries are in no word of the guide */
 };
 

@@ -169,7 +169,7 @@ const (
 	ScanLayoutLEAF_CHUNK       ScanLayout = 16384
 	ScanLayoutLEAF_CHUNKS      ScanLayout = 512
 	ScanLayoutGUIDE_HEADS      ScanLayout = 2048
-	ScanLayoutGUIDE_WORDS      ScanLayout = 524288
+	ScanLayoutGUIDE_WORDS      ScanLayout = 262144
 	ScanLayoutSHORT_BITS       ScanLayout = 24
 )
 

@@ -38,29 +38,17 @@ func (s *State) openGuide(slot uint32) (guide, error) {
 // buildGuide returns the words of a guide to exactly these entries.
 func (s *State) buildGuide(entries *entries6) []uint64 {
 	words := make([]uint64, guideHeads+guideWords)
+	note := func(key bpf.ScanPrefix) {
+		h := hashWords(key.Addr, s.seed^uint64(key.Len))
+		words[guideHeads+int(h>>46)] |= 1<<(h>>20&63) | 1<<(h>>26&63)
+	}
 	for _, key := range entries.keys {
-		note := func(bits uint32) {
-			k := key
-			k.Len = bits
-			for i := range k.Addr {
-				k.Addr[i] &= maskWord(bits, i)
-			}
-			h := hashWords(k.Addr, s.seed^uint64(bits))
-			words[guideHeads+int(h>>45)] |= 1<<(h>>20&63) | 1<<(h>>26&63)
-		}
 		head := bpf.ScanGuideHeadHEAD_LONG
 		if key.Len < uint32(bpf.ScanLayoutSHORT_BITS) {
 			head = bpf.ScanGuideHeadHEAD_SHORT
 		} else {
-			note(key.Len)
-			switch {
-			case key.Len >= 48:
-				note(48)
-			case key.Len >= 32:
-				note(32)
-			default:
-				note(24)
-			}
+			note(key)
+			noteNetworks(key, note)
 		}
 		first, n := wordToHost(key.Addr[0])>>16, uint32(1)
 		if key.Len < 16 {
@@ -71,6 +59,17 @@ func (s *State) buildGuide(entries *entries6) []uint64 {
 		}
 	}
 	return words
+}
+
+// noteNetworks notes the /32 that an entry lies in, or all that lie in it.
+func noteNetworks(key bpf.ScanPrefix, note func(bpf.ScanPrefix)) {
+	first, n := wordToHost(key.Addr[0]), uint32(1)
+	if key.Len < 32 {
+		n = 1 << (32 - key.Len)
+	}
+	for i := range n {
+		note(bpf.ScanPrefix{Len: 32, Addr: [4]uint32{hostToNet(first + i)}})
+	}
 }
 
 // merge adds the bits of next, set makes the guide equal to it. Both write

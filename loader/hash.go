@@ -14,19 +14,6 @@ func hashWords(w [4]uint32, h uint64) uint64 {
 	return h * 0x9e3779b97f4a7c15
 }
 
-// maskWord is word_mask of bpf/address.h: what of a word of an address, in
-// network order, belongs to its first bits.
-func maskWord(bits uint32, word int) uint32 {
-	left := int(bits) - word*32
-	switch {
-	case left <= 0:
-		return 0
-	case left >= 32:
-		return ^uint32(0)
-	}
-	return hostToNet(^(^uint32(0) >> left))
-}
-
 func wordToHost(v uint32) uint32 {
 	var b [4]byte
 	binary.NativeEndian.PutUint32(b[:], v)
