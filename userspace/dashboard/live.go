@@ -19,6 +19,8 @@ const (
 	maxRows = 2000
 	// maxFacts is how many of those that sent events are remembered.
 	maxFacts = 8192
+	// forgetPart is which part of them is forgotten when there are more.
+	forgetPart = 16
 	// quietAfter is how long one stays that has neither score nor ban.
 	quietAfter = time.Hour
 	// maxPlaces bounds the memory for where sources are.
@@ -97,15 +99,22 @@ func (l *live) placeOf(addr netip.Addr) event.Place {
 	return p
 }
 
+// forgetOldest makes room: for many at once, since finding out which are the
+// oldest takes a look at all.
 func (l *live) forgetOldest() {
-	var oldest netip.Prefix
-	for p, f := range l.facts {
-		if o := l.facts[oldest]; o == nil || f.last().Before(o.last()) {
-			oldest = p
-		}
+	type entry struct {
+		source netip.Prefix
+		last   time.Time
 	}
-	delete(l.facts, oldest)
-	delete(l.rows, oldest)
+	all := make([]entry, 0, len(l.facts))
+	for p, f := range l.facts {
+		all = append(all, entry{p, f.last()})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return a.last.Compare(b.last) })
+	for _, e := range all[:(len(all)+forgetPart-1)/forgetPart] {
+		delete(l.facts, e.source)
+		delete(l.rows, e.source)
+	}
 }
 
 // refresh takes over what the kernel knows now.

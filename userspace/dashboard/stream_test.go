@@ -352,3 +352,23 @@ func TestRate(t *testing.T) {
 		t.Errorf("rate after a minute of quiet = %v", got)
 	}
 }
+
+// TestForgetsTheOldest: one source too many makes room for some, and those
+// that were heard last stay.
+func TestForgetsTheOldest(t *testing.T) {
+	l := newLive(Options{Kernel: &fakeKernel{}, Now: time.Now, Config: (&bench{}).defaults})
+	name := func(i int) string { return fmt.Sprintf("2001:db8:1::%x", i+1) }
+	now := time.Now()
+	for i := range maxFacts + 1 {
+		l.handle(scanEvent(name(i), event.ScanDetected, now.Add(time.Duration(i)*time.Millisecond)))
+	}
+	gone := maxFacts / forgetPart
+	if len(l.facts) != maxFacts+1-gone {
+		t.Errorf("%d sources remembered of %d", len(l.facts), maxFacts+1)
+	}
+	for i := range maxFacts + 1 {
+		if remembered := l.facts[prefix(name(i))] != nil; remembered != (i >= gone) {
+			t.Fatalf("source %d of %d: remembered is %v", i, maxFacts+1, remembered)
+		}
+	}
+}
