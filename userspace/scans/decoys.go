@@ -23,6 +23,9 @@ const (
 	// orderedPorts is how many of the latest ports must agree where the
 	// headers alone are weak evidence.
 	orderedPorts = 4
+	// decoyPause is how long no further source of the same probes must have
+	// come before a line about them goes out.
+	decoyPause = 2 * time.Millisecond
 )
 
 // sameProbe is what decoys share. The kernel program reports the packet
@@ -82,8 +85,9 @@ func sameOrder(a, b []uint16) bool {
 // group is one set of sources; of one source as long as it has no company.
 type group struct {
 	event.Group
-	told event.Kinds // kinds that a scan-detected line about it has named
-	into *group      // its only source turned out to belong there
+	grown time.Time   // by the tracker's clock, when its latest source came
+	told  event.Kinds // kinds that a scan-detected line about it has named
+	into  *group      // its only source turned out to belong there
 }
 
 // recent is the latest detection with some sameProbe.
@@ -112,7 +116,7 @@ func (t *Tracker) compare(s *scan, d event.Detection) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if probe, ok := probeOf(d); ok {
-		if x.join(s, probe, d) {
+		if x.join(s, probe, d, t.opts.Now()) {
 			t.mu.Lock()
 			t.stats.Groups++
 			t.mu.Unlock()
@@ -124,7 +128,7 @@ func (t *Tracker) compare(s *scan, d event.Detection) {
 }
 
 // join reports whether it made a group out of two single sources.
-func (x *decoys) join(s *scan, probe sameProbe, d event.Detection) (made bool) {
+func (x *decoys) join(s *scan, probe sameProbe, d event.Detection, now time.Time) (made bool) {
 	x.forget(d.Time)
 	r := x.latest[probe]
 	if r == nil || d.Time.Sub(r.at).Abs() > sameMoment || probe.port != 0 && !sameOrder(r.ports, d.Ports) {
@@ -149,6 +153,7 @@ func (x *decoys) join(s *scan, probe sameProbe, d event.Detection) (made bool) {
 		s.group.into = g
 	}
 	s.group = g
+	g.grown = now
 	g.Size++
 	if len(g.Sources) < maxNamed {
 		g.Sources = append(g.Sources, s.facts.Source)
@@ -185,15 +190,36 @@ func (x *decoys) drop() {
 }
 
 // awaitDecoys gives the other sources of a probe time to be reported
-// before a line about one of them goes out, unless lines pile up.
+// before a line about one of them goes out, unless lines pile up: until none
+// has come for a moment, and no longer than DecoyWait.
 func (t *Tracker) awaitDecoys(o outgoing, waiting int) {
 	isNews := o.event.Action == event.ScanDetected || o.event.Action == event.SourceBanned
 	if o.group == nil || !isNews || t.opts.DecoyWait < 0 || waiting > outQueue/2 {
 		return
 	}
-	if d := min(o.at.Add(t.opts.DecoyWait).Sub(t.opts.Now()), t.opts.DecoyWait); d > 0 {
+	limit := min(o.at.Add(t.opts.DecoyWait).Sub(t.opts.Now()), t.opts.DecoyWait)
+	// The clock may be set meanwhile, so what was waited is counted.
+	for d := time.Duration(0); limit > 0; limit -= d {
+		quiet := t.opts.Now().Sub(t.decoys.grown(o))
+		if d = min(decoyPause-quiet, decoyPause, limit); d <= 0 {
+			return
+		}
 		time.Sleep(d)
 	}
+}
+
+// grown is when the latest source came of those that a line is about.
+func (x *decoys) grown(o outgoing) time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	g := o.group
+	for g.into != nil {
+		g = g.into
+	}
+	if g.grown.After(o.at) {
+		return g.grown
+	}
+	return o.at
 }
 
 // nameGroup adds its group to a line, and reports whether the line is to be

@@ -64,6 +64,40 @@ func TestDecoysAreOneEvent(t *testing.T) {
 	})
 }
 
+// TestLineWaitsForDecoys: no longer than they keep coming, nor than it may.
+func TestLineWaitsForDecoys(t *testing.T) {
+	step := decoyPause * 3 / 4
+	for _, test := range []struct {
+		decoys int
+		wait   time.Duration // of the first line
+	}{
+		{1, decoyPause},
+		{4, 3*step + decoyPause},
+		{50, defaultDecoyWait},
+	} {
+		inBubble(t, Options{DecoyWait: defaultDecoyWait}, func(b *bench) {
+			began, d := time.Now(), alert(event.SYN)
+			for n := 1; n <= test.decoys && time.Since(began) < test.wait; n++ {
+				if len(b.take()) > 0 {
+					t.Errorf("%d decoys: a line after %v", test.decoys, time.Since(began))
+				}
+				b.send(decoy(n, d))
+				b.pass(min(step, test.wait-time.Since(began)))
+			}
+			if rest := test.wait - time.Since(began); rest > 0 {
+				b.pass(rest - time.Microsecond)
+				if len(b.take()) > 0 {
+					t.Errorf("%d decoys: a line before %v", test.decoys, test.wait)
+				}
+				b.pass(time.Microsecond)
+			}
+			if len(b.take()) == 0 {
+				t.Errorf("%d decoys: no line after %v", test.decoys, time.Since(began))
+			}
+		})
+	}
+}
+
 // TestOneDecoyHadAScore: the threshold is crossed by another packet then,
 // with another IP id, of the same try.
 func TestOneDecoyHadAScore(t *testing.T) {

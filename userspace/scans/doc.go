@@ -82,9 +82,9 @@ type Options struct {
 	Locate     func(netip.Addr) event.Place
 	LocateWait time.Duration
 
-	// DecoyWait holds the line of an alert or a ban back until the other
-	// sources of the same probes are known, so that it names them all.
-	// Negative: lines go out at once, with those known by then.
+	// DecoyWait is how long the line of an alert or a ban is held back at
+	// most while other sources of the same probes keep coming, so that it
+	// names them all. Negative: lines go out at once, with those known by then.
 	DecoyWait time.Duration
 }
 
