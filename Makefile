@@ -66,7 +66,7 @@ flood: ## forged floods at full size, 10 million sources of one and of two packe
 bench: ## cost of each path as a ratio to a bare drop, and of loading lists; root
 	go run ./testenv/cmd/bench -json build/bench.json
 
-bench-wire: ## drops per second beside other filters, and TCP traffic, on a veth pair; five minutes; root
+bench-wire: ## drops beside other filters, TCP traffic, and how fast the daemon starts and logs, on a veth pair; six minutes; root
 	go run ./testenv/cmd/benchwire -json build/bench-wire.json
 
 eval: build ## detection and false alarms on labelled captures: make eval PCAPS=DIR; root

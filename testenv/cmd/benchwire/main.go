@@ -25,7 +25,7 @@ type options struct {
 	rounds   int
 	duration time.Duration // of each measurement
 	output   string        // JSON file to write, "" for none
-	only     string        // "drops", "traffic", "daemon" or "" for all
+	only     string        // "drops", "traffic", "daemon", "latency" or "" for all
 	strict   bool          // a missed target is an error
 }
 
@@ -35,12 +35,12 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 9, "interleaved `rounds` to measure")
 	flag.DurationVar(&o.duration, "duration", time.Second, "how long each measurement takes")
 	flag.StringVar(&o.output, "json", "", "also write the rows to this `file`")
-	flag.StringVar(&o.only, "only", "", "measure only `drops`, traffic or daemon")
+	flag.StringVar(&o.only, "only", "", "measure only `drops`, traffic, daemon or latency")
 	flag.BoolVar(&o.strict, "strict", false, "fail if a target is missed")
 	flag.Parse()
 	switch {
-	case flag.NArg() > 0 || o.rounds < 1 || o.duration < 100*time.Millisecond || !slices.Contains([]string{"", "drops", "traffic", "daemon"}, o.only):
-		fmt.Fprintln(os.Stderr, "benchwire: error: expected no arguments, at least 1 round, at least 100ms, and drops, traffic or daemon")
+	case flag.NArg() > 0 || o.rounds < 1 || o.duration < 100*time.Millisecond || !slices.Contains([]string{"", "drops", "traffic", "daemon", "latency"}, o.only):
+		fmt.Fprintln(os.Stderr, "benchwire: error: expected no arguments, at least 1 round, at least 100ms, and drops, traffic, daemon or latency")
 		os.Exit(2)
 	case runtime.NumCPU() < 2:
 		fmt.Fprintln(os.Stderr, "benchwire: error: sender and receiver need a CPU each, this machine has one")
@@ -74,6 +74,11 @@ func run(c *testenv.Console, o options) error {
 	}
 	if o.only == "" || o.only == "daemon" {
 		if now.Daemon, err = measureDaemon(c, o); err != nil {
+			return err
+		}
+	}
+	if o.only == "" || o.only == "latency" {
+		if now.Latency, err = measureLatency(c, o); err != nil {
 			return err
 		}
 	}

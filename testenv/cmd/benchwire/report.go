@@ -22,6 +22,7 @@ type report struct {
 	Drops   []dropRow    `json:"drops,omitempty"`
 	Traffic []trafficRow `json:"traffic,omitempty"`
 	Daemon  []costRow    `json:"daemon,omitempty"`
+	Latency []latencyRow `json:"latency,omitempty"`
 }
 
 // dropRow is how one filter drops; all figures are medians.
@@ -73,6 +74,11 @@ func (r *report) missed() (n int) {
 			n++
 		}
 	}
+	for _, row := range r.Latency {
+		if row.verdict() == "miss" {
+			n++
+		}
+	}
 	return n
 }
 
@@ -116,6 +122,17 @@ func (r *report) print(w io.Writer) {
 				limit = fixed2(d.Target)
 			}
 			table = append(table, []string{d.What, fixed2(d.Value), limit, kept(d.Value, d.Target)})
+		}
+		fmt.Fprintln(w)
+		measure.Markdown(w, table)
+	}
+	if len(r.Latency) > 0 {
+		table := [][]string{{"log on", "bans a second", "bans", "lines", "lost and told", "not told", "ms to the line, p50", "p99", "max", "at most", ""}}
+		for _, l := range r.Latency {
+			table = append(table, []string{
+				l.Log, fmt.Sprintf("%.0f", l.Rate), fmt.Sprint(l.Detections), fmt.Sprint(l.Lines), fmt.Sprint(l.Lost), fmt.Sprint(l.unaccounted()),
+				fixed2(l.P50), fixed2(l.P99), fixed2(l.Max), fixed2(l.Target), l.verdict(),
+			})
 		}
 		fmt.Fprintln(w)
 		measure.Markdown(w, table)
