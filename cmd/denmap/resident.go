@@ -23,15 +23,20 @@ func forgetStart() error {
 	if err != nil {
 		return fmt.Errorf("find the program's file: %w", err)
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return fmt.Errorf("read memory map: %w", err)
 	}
 	defer maps.Close()
+	var start, end uintptr
+	ours := false
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
-		start, end, ok := readOnlyRange(lines.Text(), exe)
-		if !ok {
+		line := lines.Text()
+		if isRange(line) {
+			start, end, ours = readOnlyRange(line, exe)
+		}
+		if !ours || !isUnchanged(line) {
 			continue
 		}
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, start, end-start, unix.MADV_DONTNEED); errno != 0 {
@@ -39,6 +44,21 @@ func forgetStart() error {
 		}
 	}
 	return errors.Join(err, lines.Err())
+}
+
+// isRange reports whether a line of smaps, proc(5), begins a mapping; others
+// are a name with a colon and what it is worth.
+func isRange(line string) bool {
+	first, _, _ := strings.Cut(line, " ")
+	return strings.Contains(first, "-") && !strings.HasSuffix(first, ":")
+}
+
+// isUnchanged reports whether a line of smaps says that all pages of a
+// mapping are the file's. What the dynamic linker wrote and then made read-only
+// looks like the file's otherwise, and would be lost.
+func isUnchanged(line string) bool {
+	name, value, _ := strings.Cut(line, ":")
+	return name == "Anonymous" && strings.TrimSpace(value) == "0 kB"
 }
 
 // readOnlyRange returns the addresses of a line of a memory map, proc(5),

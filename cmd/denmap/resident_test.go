@@ -33,3 +33,19 @@ func TestReadOnlyRange(t *testing.T) {
 		}
 	}
 }
+
+// TestUnchangedRanges: a mapping that the dynamic linker wrote to is kept,
+// although it can only be read by now.
+func TestUnchangedRanges(t *testing.T) {
+	for line, want := range map[string][2]bool{ // begins a mapping, is the file's
+		"55d37dca4000-55d37dca6000 r--p 00000000 fe:00 247278   /usr/bin/denmap": {true, false},
+		"Anonymous:             0 kB":                                            {false, true},
+		"Anonymous:             8 kB":                                            {false, false},
+		"Private_Clean:         0 kB":                                            {false, false},
+		"VmFlags: rd mr mw me dw ac sd":                                          {false, false},
+	} {
+		if got := [2]bool{isRange(line), isUnchanged(line)}; got != want {
+			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
