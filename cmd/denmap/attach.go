@@ -63,7 +63,7 @@ func controlFlag() cli.Flag {
 }
 
 func attach(env *environment, c *cli.Context) error {
-	env.spareProcessors()
+	defer env.spareProcessors()()
 	// Closing a terminal must not end the daemon, and neither must a
 	// reload that comes early, nor a reader of standard error that ended.
 	hup := make(chan os.Signal, 1)
@@ -169,10 +169,13 @@ func handedOver(parent context.Context) (ctx context.Context, stop func()) {
 // log would wait for at each step; the kernel lets it in between.
 const spareProcessors = 4
 
-func (e *environment) spareProcessors() {
-	if e.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spareProcessors)
+func (e *environment) spareProcessors() (restore func()) {
+	if e.Getenv("GOMAXPROCS") != "" {
+		return func() {}
 	}
+	before := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(before + spareProcessors)
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // settled is when lists and location data are loaded for certain. What
