@@ -244,7 +244,9 @@ func TestLiftedWhileTakenOver(t *testing.T) {
 	}
 	defer old.close()
 	for table, m := range old.bans {
-		if err := walk(m, func(key bpf.ScanPrefix, _ *bpf.ScanBan) { t.Errorf("%v is still in the old %s", prefixFrom(key), table) }); err != nil {
+		if err := walk(m, func(key bpf.ScanPrefix, _ *bpf.ScanBan) {
+			t.Errorf("%v is still in the old %s", prefixFrom(key), table)
+		}); err != nil {
 			t.Error(err)
 		}
 	}
