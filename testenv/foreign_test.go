@@ -3,6 +3,7 @@
 package testenv
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -104,7 +105,7 @@ func TestPublished(t *testing.T) {
 				if order == "rules first" {
 					victim.Attach()
 				} else {
-					time.Sleep(12 * time.Second) // the daemon looks every ten
+					waitTranslation(t, lab.Host("attacker"), victim)
 				}
 				to := victim.IPv4
 				if version == 6 {
@@ -116,18 +117,66 @@ func TestPublished(t *testing.T) {
 	}
 }
 
+// waitTranslation waits until the daemon has seen that ports are published:
+// a SYN to a closed port waits for an answer then. Each of those comes from
+// a network of its own.
+func waitTranslation(t *testing.T, attacker, victim *Host) {
+	t.Helper()
+	source := netip.MustParsePrefix("2001:db8:100::/40").Addr().As16()
+	err := until(t.Context(), slowness()*30*time.Second, func() error {
+		source[7]++
+		if source[7] == 0 {
+			source[6]++
+		}
+		syn := packet.Connect(netip.AddrFrom16(source), victim.IPv6, 7200)
+		syn.Raw = true
+		attacker.SendFrame(uplink, victim.MAC(uplink), nil, packet.Finish(syn.Bytes()))
+		var status struct {
+			Counters []struct {
+				Reason  string
+				Packets int
+			}
+		}
+		if err := json.Unmarshal([]byte(victim.MustDenmap("status", "--json").Stdout), &status); err != nil {
+			return err
+		}
+		for _, c := range status.Counters {
+			if c.Reason == "waiting" && c.Packets > 0 {
+				return nil
+			}
+		}
+		return errNotYet("SYN that waits")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMadeUpAnswers scans published ports and goes on with each connection
 // as if it had been accepted. What conntrack knows gives that away, once it
-// is known to look at this address at all.
+// is known to look at this address at all. Where connection tracking is a
+// module, the rules load it: when they come later, it does too.
 func TestMadeUpAnswers(t *testing.T) {
+	t.Run("rules first", func(t *testing.T) { madeUpAnswers(t, false) })
+	t.Run("rules later", func(t *testing.T) { madeUpAnswers(t, true) })
+}
+
+func madeUpAnswers(t *testing.T, later bool) {
 	lab := New(t, Options{})
 	victim, attacker, client := lab.Host("victim"), lab.Host("attacker"), lab.Host("client")
 	inner := lab.behind(victim)
 	inner.Serve(serviceRange(7001, 8)...)
+	if later {
+		victim.Attach()
+	}
 	if err := victim.publish(7001, 7200, inner); err != nil {
 		t.Fatal(err)
 	}
-	victim.Attach()
+	if later {
+		waitTranslation(t, attacker, victim)
+	} else {
+		victim.Attach()
+	}
 	if err := busyClient(client, victim.IPv4, 7001); err != nil {
 		t.Error(err)
 	}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Packs the first file system of a test machine: image.sh KERNEL OUT, where
 # KERNEL is an unpacked kernel package. Inside are busybox, the program and
-# its tests, Nmap with what it needs, and the kernel's network modules.
+# its tests, Nmap and other tools with what they need, and the kernel's network modules.
 set -eu
 kernel=$1
 out=$2
@@ -16,7 +16,7 @@ install -m 0644 build/kernels/tests "$root/tests"
 install -m 0755 build/kernels/denmap build/kernels/loader.test build/kernels/testenv.test "$root/bin/"
 
 # A dynamic program with its libraries, under their own paths.
-for program in nmap ethtool; do
+for program in nmap ethtool nft; do
 	path=$(PATH=$PATH:/usr/sbin:/sbin command -v $program)
 	cp -L --parents "$path" "$root"
 	ldd "$path" | grep -o '/[^ ]*' | while read -r library; do cp -L --parents "$library" "$root"; done

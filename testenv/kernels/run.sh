@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 [ "$(uname -m)" = x86_64 ] || { echo "kernels: Debian's amd64 kernels need an amd64 machine; nothing was tested" >&2; exit 0; }
-for program in qemu-system-x86_64 busybox cpio xz nmap ethtool; do
+for program in qemu-system-x86_64 busybox cpio xz nmap ethtool nft; do
 	PATH=$PATH:/usr/sbin:/sbin command -v $program >/dev/null ||
 		{ echo "kernels: $program is not installed: sh testenv/setup.sh" >&2; exit 1; }
 done
