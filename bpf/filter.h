@@ -6,8 +6,8 @@
 
 /* The first failures of a source wait here, so that a flood of forged
  * sources never reaches the source table: of one packet each at any time,
- * of up to FIRST_PRINTS each while more than entry_limit sources a second
- * want an entry. A failure takes the next file of a ring, with what the
+ * of up to FIRST_PRINTS each while entries are wanted more than entry_limit
+ * times a second. A failure takes the next file of a ring, with what the
  * source had before, unless that was noted a moment ago. A scanner is lost
  * when half of FIRST_FILES others came since, 1.3 s at 100,000 forged sources
  * a second, or at most FIRST_FILES; or four newer ones to its set.
@@ -159,8 +159,9 @@ static __always_inline int is_noted(__u64 source, const struct probe *probe, __u
 	return f && is_on_file(f, probe);
 }
 
-/* Whether forged sources flood the table: counts this one, which wants an
- * entry.
+/* Whether forged sources flood the table: counts the attempt, not the source.
+ * One that is put off may try twice more, with its third failure and with
+ * the fourth, which brings it in.
  */
 static __always_inline int is_flooded(__u64 now)
 {

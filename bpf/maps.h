@@ -295,7 +295,7 @@ struct {
 	__type(value, struct index_set);
 } first_index SEC(".maps");
 
-/* How many sources wanted an entry of late. One entry. */
+/* How often sources wanted an entry of late. One entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -20,6 +20,15 @@ static __always_inline struct opening *opening_of(const struct suspect *x, __u32
 	return bpf_map_lookup_elem(&openings, &index);
 }
 
+/* A reset answers a SYN+ACK at once. Later than this it answers one that was
+ * sent again, since the first was lost: nothing comes from then on from a
+ * scanner, who resets the first, and a reset from the kernel of a client
+ * that was ended in the meantime. Linux sends it again after a second;
+ * RESET_TICKS never takes as long.
+ */
+#define OPENING_TICK_BITS 26 /* 67 ms */
+#define RESET_TICKS 14
+
 /* Headers that no connect() sends: rules R1 to R6. */
 static __always_inline int is_raw(const struct suspect *x)
 {
@@ -34,6 +43,9 @@ static __always_inline void expect_reset(const struct suspect *x)
 
 	if (!o)
 		return;
+	/* Sent again, it is as old as it was. */
+	if (o->tag != tag || o->isn != x->s.seq)
+		o->tick = x->now >> OPENING_TICK_BITS;
 	o->isn = x->s.seq;
 	o->window = x->s.window;
 	o->ttl = x->p.ttl;
@@ -58,19 +70,21 @@ static __always_inline int is_pending(struct xdp_md *ctx, const struct suspect *
 /* Whether a reset ends a handshake that was never meant to be finished; the
  * SYN then is the suspect, with the reset's flags. A load balancer that
  * checks its services does the same with sockets of its kernel: such a
- * reset has the ACK flag, and counts only if the SYN was raw.
+ * reset has the ACK flag, and counts only if the SYN was raw. So does a late
+ * one.
  */
 __noinline int is_half_open(struct xdp_md *ctx, struct suspect *x)
 {
 	struct opening *o;
-	__u32 tag;
+	__u32 tag, late;
 
 	if (!x || (x->s.flags & (SYN | RST)) != RST)
 		return 0;
 	o = opening_of(x, &tag);
 	if (!o || o->tag != tag || o->isn + 1 != x->s.seq)
 		return 0;
-	if ((x->s.flags & ACK && !o->raw) || !is_pending(ctx, x))
+	late = (__u16)((__u16)(x->now >> OPENING_TICK_BITS) - o->tick) >= RESET_TICKS;
+	if (((x->s.flags & ACK || late) && !o->raw) || !is_pending(ctx, x))
 		return 0;
 	o->tag = 0;
 	x->g.kind = KIND_SYN;

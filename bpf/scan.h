@@ -26,7 +26,7 @@ enum layout {
 	FIRST_SETS = 1 << 17,  /* of their index */
 	FIRST_WAYS = 4,	       /* of a set */
 	FIRST_PRINTS = 3,      /* failures of one */
-	ENTRIES_A_SECOND = 64, /* sources; more are a forged flood */
+	ENTRIES_A_SECOND = 64, /* wanted; more are a forged flood */
 	DEFAULT_SOURCES = 1 << 16,
 	DEFAULT_RECORDS = 1 << 12, /* sources whose probes are kept as they came */
 	DEAD_MAN_SHIFT = 28,	   /* 0.27 s: its time fits in 32 bits */

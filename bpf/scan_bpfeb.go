@@ -250,7 +250,8 @@ type ScanOpening struct {
 	Ttl    uint8
 	Tool   uint8
 	Raw    uint8
-	Pad    [3]uint8
+	Pad    uint8
+	Tick   uint16
 }
 
 type ScanOwn struct {

@@ -76,7 +76,9 @@ struct index_set {
 	__u32 entries[FIRST_WAYS];
 };
 
-/* How many sources wanted an entry of late. */
+/* How often sources wanted an entry of late: once for each failure that was
+ * enough for one, so a source that is put off wants it again with the next.
+ */
 struct pressure {
 	__u64 second; /* of boot time */
 	__u32 now;    /* in that second */
@@ -115,7 +117,8 @@ struct opening {
 	__u8 ttl;
 	__u8 tool; /* enum scan_tool */
 	__u8 raw;  /* no connect() sends such a header */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 tick; /* of its first SYN, OPENING_TICK_BITS of boot time */
 };
 
 /* A port that somebody behind this host answers for; or, with tracked set

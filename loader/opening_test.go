@@ -5,6 +5,7 @@ package loader
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"denmap/testenv/packet"
 	"denmap/userspace/event"
@@ -152,5 +153,42 @@ func TestStrongerProbeOfTheSamePortCounts(t *testing.T) {
 	}
 	if events := r.drain(); len(events) != 2 || events[1].Score != 9 || events[1].Distinct != 6 {
 		t.Errorf("%+v, want a ban at 9 points, three for each of three ports", events)
+	}
+}
+
+// TestLateResetsAreNoHalfOpenProbes: what was ended before the second
+// SYN+ACK is reset by a client's kernel as well. A scanner resets the first.
+func TestLateResetsAreNoHalfOpenProbes(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		after   time.Duration
+		again   bool // the SYN is sent again before the reset
+		open    func(src, dst netip.Addr, port uint16) packet.TCP
+		counted bool
+	}{
+		{"at once", 0, false, packet.Connect, true},
+		{"after a long way", 800 * time.Millisecond, false, packet.Connect, true},
+		{"a second SYN+ACK", time.Second, false, packet.Connect, false},
+		{"a second SYN", time.Second, true, packet.Connect, false},
+		{"a SYN that no kernel sends", 3 * time.Second, false, bareSYN, true},
+	} {
+		r := newRig(t, enforcing())
+		for port := range uint16(2) {
+			r.run(packet.Connect(scanner4, host4, 7000+port).Bytes())
+		}
+		syn := row.open(scanner4, host4, r.listen("[::]:0"))
+		reset := follow(syn, packet.RST, "")
+		r.run(syn.Bytes())
+		r.advance(row.after)
+		if row.again {
+			r.run(syn.Bytes())
+		}
+		want := "pass backscatter"
+		if row.counted {
+			want = "pass counted"
+		}
+		if got := r.verdict(reset.Bytes()); got != want {
+			t.Errorf("reset by %s: %q, want %q", row.name, got, want)
+		}
 	}
 }

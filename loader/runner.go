@@ -34,7 +34,7 @@ type RunnerOptions struct {
 	RawIP    bool // frames begin with the IP header
 	Monitor  bool
 	Bridged  bool // frames come from a port of a bridge
-	// EntryLimit is how many sources a second may enter the table before
+	// EntryLimit is how often a second sources may want an entry before
 	// that counts as a forged flood; 0: as always.
 	EntryLimit int
 	// RealClock: the kernel's, as in a live program, and SetClock does nothing.
