@@ -51,6 +51,7 @@ enum event_type {
 enum event_flags {
 	EVENT_PROTECTED = 1,
 	EVENT_WATCHED = 2,
+	EVENT_VISITOR = 4, /* used a service before anything spoke against it */
 };
 
 /* A crossing of a threshold, sent through the ring buffer. */

@@ -234,7 +234,8 @@ struct {
 } answers SEC(".maps");
 
 /* Which sources used which open ports while nothing spoke against them, a
- * bit by hash of both: a handshake there proves nothing later. Set by the
+ * bit by hash of both and one for any port: a handshake there proves nothing
+ * later. Set by the
  * program, cleared by user space once a day.
  */
 struct {

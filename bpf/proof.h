@@ -5,23 +5,6 @@
 #include "opening.h"
 #include "wait.h"
 
-/* Whether a source has used this open port before anything spoke against
- * it; notes the use if it is spoken for. A forger can borrow the address of
- * a real client, but not make it use ports that are new to it.
- */
-static __always_inline int has_visited(const struct suspect *x, int note)
-{
-	__u64 h = hash_words(x->p.src, x->s.dport);
-	__u32 index = h >> 50 & (VISIT_WORDS - 1);
-	__u64 bit = 1ULL << (h >> 44 & 63), *word = bpf_map_lookup_elem(&visits, &index);
-
-	if (!word)
-		return 1;
-	if (note)
-		__sync_fetch_and_or(word, bit);
-	return !!(*word & bit);
-}
-
 static __always_inline int is_proof_port(const struct source *s, __be16 port)
 {
 	for (int i = 0; i < PROOFS; i++)
@@ -42,11 +25,11 @@ static __always_inline void expect_handshake(const struct suspect *x)
 
 	if (is_raw(x))
 		expect_reset(x);
-	if (x->g.crafted || has_visited(x, 0))
+	if (x->g.crafted || has_used(x, x->s.dport, 0))
 		return; /* nothing new, whatever is known of the source */
 	s = find_source(x);
 	if (!s || is_over(s, x->now)) {
-		has_visited(x, 1);
+		note_visit(x);
 		return;
 	}
 	if (!is_raw(x))

@@ -3,6 +3,7 @@
 #define DENMAP_PUNISH_H
 
 #include "score.h"
+#include "visits.h"
 
 /* The prefix that a ban of this source names: the one address that all
  * evidence came from, or all of an IPv6 prefix.
@@ -48,7 +49,7 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	__builtin_memcpy(e->dst, x->p.dst, sizeof(e->dst));
 	e->ifindex = x->ifindex;
 	e->type = type;
-	e->flags = x->spared;
+	e->flags = x->spared | (has_used(x, ANY_PORT, 0) ? EVENT_VISITOR : 0);
 	e->kinds = s->kinds;
 	e->score = score;
 	e->threshold = threshold;

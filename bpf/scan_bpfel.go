@@ -68,6 +68,7 @@ type ScanEventFlags uint32
 const (
 	ScanEventFlagsEVENT_PROTECTED ScanEventFlags = 1
 	ScanEventFlagsEVENT_WATCHED   ScanEventFlags = 2
+	ScanEventFlagsEVENT_VISITOR   ScanEventFlags = 4
 )
 
 type ScanEventType uint32

@@ -84,8 +84,12 @@ func (l *modelLab) isApart(r *rolls) bool {
 			return false
 		}
 		answers[answer] = a
+		ports := []uint16{0} // any
 		for _, s := range l.sockets {
-			is := visit{a, s.port}
+			ports = append(ports, s.port)
+		}
+		for _, port := range ports {
+			is := visit{a, port}
 			bit := visitOf(is, l.seed)
 			if other, taken := visits[bit]; taken && other != is {
 				return false

@@ -25,7 +25,7 @@ type visit struct {
 func (m *model) expectProof(v *view, f failure) {
 	s, here := m.source(v), visit{v.src, v.dport}
 	if !s.known || s.isOver(m.now, m.decay()) {
-		m.visits[here] = true
+		m.visits[here], m.visits[visit{src: v.src}] = true, true // of any port, too
 		return
 	}
 	if m.visits[here] {

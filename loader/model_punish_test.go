@@ -147,7 +147,7 @@ func (m *model) tell(v *view, s *modelSource, verdict event.Verdict, points, thr
 		Source: shown(m.punished(v, s)), Destination: v.dst.Unmap(), IfIndex: 1,
 		Kinds: s.kinds, Transport: transport(uint32(v.protocol)),
 		Score: points, Threshold: threshold, Distinct: s.counted, Ports: s.ports(),
-		Watched: m.lists[v.src] == watched, Protected: m.lists[v.src] == protected, Grade: s.grade(), Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
+		Watched: m.lists[v.src] == watched, Protected: m.lists[v.src] == protected, UsedService: m.visits[visit{src: v.src}], Grade: s.grade(), Main: s.mostly(), Sequence: v.seq, IPID: v.id, SourcePort: v.sport,
 	}
 	if verdict == event.VerdictBan {
 		d.BanUntil = epoch.Add(s.bannedUntil)

@@ -149,7 +149,7 @@ type wouldBanDocument struct {
 	Times     int    `json:"times"`
 	Score     int    `json:"score"`
 	Threshold int    `json:"threshold"`
-	Used      string `json:"used_service"` // "not known": the log does not record who was served
+	Used      string `json:"used_service"` // "yes" or "no": before its first failed probe
 }
 
 func newSourceCounts(s report.Source) sourceCounts {
@@ -182,7 +182,7 @@ func newReportDocument(r report.Report, f eventlog.Filter) reportDocument {
 	for _, w := range r.WouldBan[:min(len(r.WouldBan), documentSources)] {
 		doc.WouldBan = append(doc.WouldBan, wouldBanDocument{
 			sourceCounts: newSourceCounts(w.Source), Cause: string(w.Cause), Times: w.Times,
-			Score: w.Score, Threshold: w.Threshold, Used: string(w.Used),
+			Score: w.Score, Threshold: w.Threshold, Used: yesNo(w.Used),
 		})
 	}
 	return doc

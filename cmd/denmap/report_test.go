@@ -65,8 +65,8 @@ SOURCE       FROM      SCANS  BANS  DROPPED  SCAN  TOOL  GRADE                  
 
 Enforcing would have banned:
 SOURCE       FROM      SCAN  GRADE                   TIMES  SCORE   NOT BANNED         USED A SERVICE  LAST
-203.0.113.0  Testland  syn   blind                   1      8 of 8  monitor mode       not known       2026-01-02 03:02:05
-203.0.113.1  Testland  syn   blind (may be a decoy)  1      8 of 8  protected address  not known       2026-01-02 03:03:05
+203.0.113.0  Testland  syn   blind                   1      8 of 8  monitor mode       no              2026-01-02 03:02:05
+203.0.113.1  Testland  syn   blind (may be a decoy)  1      8 of 8  protected address  no              2026-01-02 03:03:05
 `})
 	c.expect("report --since 90s", outcome{stdout: c.run("report", "--since", "90s").stdout})
 	if got := c.run("report", "--since", "90s"); !strings.Contains(got.stdout, "1 scan by 1 source,") {
@@ -91,7 +91,7 @@ func TestReportManySources(t *testing.T) {
 		t.Errorf("document %+v", doc)
 	}
 	for _, w := range doc.WouldBan {
-		if w.Used != "not known" || w.Threshold != 8 || w.Country != "Testland" || (w.Cause == "protected") != w.Decoy {
+		if w.Used != "no" || w.Threshold != 8 || w.Country != "Testland" || (w.Cause == "protected") != w.Decoy {
 			t.Errorf("would ban %+v", w)
 		}
 	}

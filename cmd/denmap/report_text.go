@@ -143,13 +143,20 @@ var causes = map[report.Cause]string{
 	report.Monitor:   "monitor mode",
 }
 
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
 func (e *environment) reportWouldBan(r report.Report) error {
 	var rows [][]string
 	for _, w := range r.WouldBan {
 		rows = append(rows, []string{
 			lists.FormatPrefix(w.Source.Source), dash(sourcePlace(w.Source)), strings.Join(w.Kinds.NamesFrom(w.Main), ","),
 			gradeOf(w.Source), fmt.Sprint(w.Times), fmt.Sprintf("%d of %d", w.Score, w.Threshold),
-			causes[w.Cause], string(w.Used), e.clock(w.Last),
+			causes[w.Cause], yesNo(w.Used), e.clock(w.Last),
 		})
 	}
 	if len(rows) == 0 {

@@ -39,6 +39,7 @@ type Detection struct {
 	Grade       Grade
 	Protected   bool
 	Watched     bool
+	UsedService bool      // it connected to an open port before its first failure, within a day
 	BanUntil    time.Time // zero unless Verdict is VerdictBan
 
 	// Of the crossing packet: decoys of one scan share them.

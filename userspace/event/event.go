@@ -64,6 +64,7 @@ type Scan struct {
 	Enforced    bool // false in monitor mode and for watched or protected sources
 	Protected   bool // the source is an address that must not be lost
 	Watched     bool // the source is on the allow list with "watch"
+	UsedService bool // it connected to an open port before its first failure, within a day
 	BanUntil    time.Time
 	Place       Place
 	Group       *Group // nil: no other source sent the same

@@ -151,6 +151,7 @@ type denmapNamespace struct {
 	Dropped      uint64       `json:"dropped,omitempty"`
 	Protected    bool         `json:"protected,omitempty"`
 	Watched      bool         `json:"watched,omitempty"`
+	UsedService  bool         `json:"used_service,omitempty"`
 	SourcePrefix string       `json:"source_prefix,omitempty"` // when the source is more than one address
 	SourceRange  string       `json:"source_range,omitempty"`  // "private", ...: addresses of nobody's country
 	GeoDatabase  string       `json:"geo_database,omitempty"`

@@ -161,7 +161,7 @@ func randomEvent(r *rand.Rand) event.Event {
 	s.Probes, s.Dropped = r.Uint64(), r.Uint64()
 	s.First = e.Time.Add(-time.Duration(r.Int64N(1e15)))
 	s.Last = e.Time.Add(-time.Duration(r.Int64N(1e15)))
-	s.Enforced, s.Protected, s.Watched = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+	s.Enforced, s.Protected, s.Watched, s.UsedService = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	s.Ports = nil
 	for range r.IntN(17) {
 		s.Ports = append(s.Ports, uint16(r.IntN(65536)))

@@ -102,7 +102,7 @@ func (d *document) addScan(s *event.Scan) {
 	m.Ports = &denmapPorts{s.Distinct, s.Ports}
 	m.Grade, m.Dropped = s.Grade.String(), s.Dropped
 	m.Group = groupDocument(s.Group)
-	m.Protected, m.Watched = s.Protected, s.Watched
+	m.Protected, m.Watched, m.UsedService = s.Protected, s.Watched, s.UsedService
 	m.SourceRange, m.GeoDatabase = s.Place.Special, s.Place.Database
 	if !s.BanUntil.IsZero() {
 		m.Ban = &denmapBan{secondTime(s.BanUntil)}
@@ -170,7 +170,7 @@ func (d *document) scan() (*event.Scan, error) {
 	m := &d.DenMap
 	s := &event.Scan{
 		Score: value(m.Score), Threshold: value(m.Threshold), Probes: value(m.Probes), Enforced: value(m.Enforced),
-		Dropped: m.Dropped, Protected: m.Protected, Watched: m.Watched,
+		Dropped: m.Dropped, Protected: m.Protected, Watched: m.Watched, UsedService: m.UsedService,
 		Kinds: parseKinds(m.Scan), Main: mainKind(m.Scan), Grade: parseGrade(m.Grade),
 		First: time.Time(value(d.Event.Start)), Last: time.Time(value(d.Event.End)),
 	}

@@ -42,6 +42,7 @@ var textFields = slices.Concat([]textField{
 	instant("end", milliLayout, scan(func(s *event.Scan) *time.Time { return &s.Last })),
 	yes("protected", scan(func(s *event.Scan) *bool { return &s.Protected })),
 	yes("watched", scan(func(s *event.Scan) *bool { return &s.Watched })),
+	yes("used_service", scan(func(s *event.Scan) *bool { return &s.UsedService })),
 	str("proto", scan(func(s *event.Scan) *string { return &s.Transport })),
 	str("country", scan(func(s *event.Scan) *string { return &s.Place.CountryISO })),
 	str("country_name", scan(func(s *event.Scan) *string { return &s.Place.Country })),

@@ -229,11 +229,12 @@ func (b *Builder) closeSource(s *scan) {
 
 func (src *source) addWouldBan(s *scan) {
 	if src.wouldBan == nil {
-		src.wouldBan = &WouldBan{Used: NotKnown}
+		src.wouldBan = &WouldBan{}
 	}
 	w := src.wouldBan
 	w.Times++
 	w.Cause = causeOf(s.facts)
+	w.Used = w.Used || s.facts.UsedService
 	if s.score >= w.Score {
 		w.Score, w.Threshold = s.score, s.facts.Threshold
 	}

@@ -62,13 +62,6 @@ const (
 	Monitor   Cause = "monitor"
 )
 
-// Usage is whether a source ever used a service of this host.
-type Usage string
-
-// NotKnown is the only Usage yet: the event log is about failed probes and
-// does not record who was served.
-const NotKnown Usage = "not known"
-
 // WouldBan is a source that enforcing would have banned, with what led to
 // it. Times counts its scans that reached the ban score.
 type WouldBan struct {
@@ -77,7 +70,7 @@ type WouldBan struct {
 	Times     int
 	Score     int // the highest
 	Threshold int
-	Used      Usage
+	Used      bool // a service of this host, before its first failed probe
 }
 
 // Report is what happened from First to Last.

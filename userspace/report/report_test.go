@@ -83,7 +83,7 @@ func TestWouldBan(t *testing.T) {
 		line("a", 1, event.ScanEnded, spare(nil)),
 		line("b", 1, event.SourceBanned, spare(func(s *event.Scan) { s.Score = 9 })),
 		line("c", 2, event.SourceBanned, spare(func(s *event.Scan) { s.Protected = true })),
-		line("d", 3, event.SourceBanned, spare(func(s *event.Scan) { s.Watched, s.Grade = true, event.Proven })),
+		line("d", 3, event.SourceBanned, spare(func(s *event.Scan) { s.Watched, s.UsedService, s.Grade = true, true, event.Proven })),
 		line("e", 4, event.ScanDetected, spare(nil)), // below the ban score
 		line("f", 5, event.SourceBanned, nil),        // banned
 	)
@@ -92,9 +92,9 @@ func TestWouldBan(t *testing.T) {
 		got = append(got, fmt.Sprint(w.Source.Source.Addr(), " ", w.Cause, " ", w.Grade, " ", w.Times, " ", w.Score, "/", w.Threshold, " ", w.Used))
 	}
 	want := []string{
-		"203.0.113.3 watched proven 1 8/8 not known",
-		"203.0.113.1 monitor blind 2 9/8 not known",
-		"203.0.113.2 protected blind 1 8/8 not known",
+		"203.0.113.3 watched proven 1 8/8 true",
+		"203.0.113.1 monitor blind 2 9/8 false",
+		"203.0.113.2 protected blind 1 8/8 false",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("would ban %q, want %q", got, want)

@@ -137,6 +137,7 @@ func (s *scan) update(d event.Detection) {
 	f.Score, f.Threshold = d.Score, d.Threshold
 	f.Grade = max(f.Grade, d.Grade)
 	f.Protected, f.Watched = d.Protected, d.Watched
+	f.UsedService = f.UsedService || d.UsedService
 }
 
 // see widens the totals. The kernel forgets a source's ports when its
