@@ -24,8 +24,9 @@ const (
 	// headers alone are weak evidence.
 	orderedPorts = 4
 	// decoyPause is how long no further source of the same probes must have
-	// come before a line about them goes out.
-	decoyPause = 2 * time.Millisecond
+	// come before a line about them goes out: longer than sender or reader
+	// may wait for a processor on a busy machine, which splits a group.
+	decoyPause = 20 * time.Millisecond
 )
 
 // sameProbe is what decoys share. The kernel program reports the packet

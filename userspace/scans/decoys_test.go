@@ -66,7 +66,7 @@ func TestDecoysAreOneEvent(t *testing.T) {
 
 // TestLineWaitsForDecoys: no longer than they keep coming, nor than it may.
 func TestLineWaitsForDecoys(t *testing.T) {
-	step := decoyPause * 3 / 4
+	step := decoyPause / 4
 	for _, test := range []struct {
 		decoys int
 		wait   time.Duration // of the first line
