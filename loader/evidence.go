@@ -88,7 +88,7 @@ func probesFrom(v bpf.ScanSource, traces []bpf.ScanTrace, now clock) []event.Pro
 		print := v.Prints[i%slots]
 		p := event.Probe{Port: portOf(print), Kind: kindOf(print), Points: pointsOf(print)}
 		score := &tcp
-		if p.Kind == event.UDP || p.Kind == event.Sweep {
+		if event.UDPScored.Has(p.Kind) {
 			score = &udp
 		}
 		*score += p.Points

@@ -58,6 +58,9 @@ type LogLine struct {
 		Ban struct {
 			Until time.Time `json:"until"`
 		} `json:"ban"`
+		Lost struct {
+			Count uint64 `json:"count"`
+		} `json:"lost"`
 	} `json:"denmap"`
 }
 

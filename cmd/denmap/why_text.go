@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +164,7 @@ func windowText(p event.Probe) string {
 // scoreAfter writes the score that a probe led to, of the two that it
 // counted for.
 func (w *reasons) scoreAfter(p event.Probe) string {
-	if slices.Contains([]event.Kind{event.UDP, event.Sweep}, p.Kind) {
+	if event.UDPScored.Has(p.Kind) {
 		return fmt.Sprintf("udp %d of %d", p.Score, w.rules.UDPBan)
 	}
 	return fmt.Sprintf("%d of %d", p.Score, w.rules.BanScore)

@@ -61,6 +61,10 @@ func KindNames() []string { return append([]string(nil), kindNames[:]...) }
 // Kinds is a set of scan kinds: bit k stands for Kind k.
 type Kinds uint32
 
+// UDPScored are the kinds that count for the UDP score, which has thresholds
+// of its own; all others count for the score.
+const UDPScored Kinds = 1<<UDP | 1<<Sweep
+
 // Has reports whether k is in the set.
 func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 

@@ -156,8 +156,7 @@ func impactStatement(where string) string {
 func impactConditions(in Range, score, udpScore int) (where string, args []any) {
 	var c conditions
 	c.during(in)
-	apart := event.Kinds(0).With(event.UDP).With(event.Sweep)
 	c.add("action <> 2")
-	c.add("peak >= CASE WHEN kinds & ~? = 0 THEN ? ELSE ? END", int64(apart), udpScore, score)
+	c.add("peak >= CASE WHEN kinds & ~? = 0 THEN ? ELSE ? END", int64(event.UDPScored), udpScore, score)
 	return c.String(), c.args
 }

@@ -14,23 +14,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"denmap/testenv"
 )
 
 // readLine is a line of the event log and when it could be read.
 type readLine struct {
-	at    time.Time
-	Event struct {
-		Action string `json:"action"`
-		Reason string `json:"reason"`
-	} `json:"event"`
-	Source struct {
-		IP string `json:"ip"`
-	} `json:"source"`
-	Denmap struct {
-		Lost struct {
-			Count uint64 `json:"count"`
-		} `json:"lost"`
-	} `json:"denmap"`
+	at time.Time
+	testenv.LogLine
 }
 
 // follower reads a log as soon as it grows, and keeps what it read for later:
@@ -168,7 +159,7 @@ func (f *follower) end() (lines []readLine, err error) {
 				break
 			}
 			parsed := readLine{at: c.at}
-			if err := json.Unmarshal(line, &parsed); err != nil {
+			if err := json.Unmarshal(line, &parsed.LogLine); err != nil {
 				return nil, fmt.Errorf("read log line: %w", err)
 			}
 			lines, begun = append(lines, parsed), rest
