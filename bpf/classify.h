@@ -46,19 +46,21 @@ struct suspect {
 	struct packet p;
 	struct segment s;
 	struct guess g;
-	struct prefix key; /* under which the source is scored */
-	struct probe probe;
-	struct newcomer before; /* what is on file of the source */
 	__u32 ifindex;
 	__u32 listening; /* the socket that was found is a listener */
 	__u32 banned;	 /* enum banned */
 	__u32 spared;	 /* enum event_flags that forbid a ban */
 	__u32 due;	 /* for an entry, or has one: score.h */
-	__u32 nth;	 /* of the source's counted probes */
 	__u32 traced;	 /* its trace is kept */
 	__u32 hints;	 /* enum hint of its address */
-	__u64 hash;	 /* of the key */
-	__u64 now;	 /* boot time, ns */
+
+	/* Set before they are used; what comes first in the struct starts at 0. */
+	__u32 nth;	   /* of the source's counted probes */
+	__u64 hash;	   /* of the address, later of the key */
+	__u64 now;	   /* boot time, ns */
+	struct prefix key; /* under which the source is scored */
+	struct probe probe;
+	struct newcomer before; /* what is on file of the source */
 };
 
 /* Room for the packet that each CPU is at: programs do not interrupt each
@@ -73,14 +75,16 @@ struct {
 	__type(value, struct suspect);
 } suspects SEC(".maps");
 
-/* An empty one. NULL cannot be. */
+/* An empty one, as far as that is needed: every packet pays for the stores.
+ * NULL cannot be.
+ */
 static __always_inline struct suspect *room(void)
 {
 	__u32 zero = 0;
 	struct suspect *x = bpf_map_lookup_elem(&suspects, &zero);
 
 	if (x)
-		__builtin_memset(x, 0, sizeof(*x));
+		__builtin_memset(x, 0, offsetof(struct suspect, nth));
 	return x;
 }
 

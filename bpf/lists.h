@@ -64,12 +64,16 @@ static __always_inline int guided(void *guide, const struct prefix *key)
 /* Whether the address may match anything: by its first 16 bits, and by its
  * first 32, under which every entry of at least SHORT_BITS is noted.
  */
-static __always_inline int may_match(void *guide, const struct packet *p)
+static __always_inline int may_match(__u32 list, const struct packet *p)
 {
 	__u32 top = bpf_ntohl(p->src[0]) >> 16, index = top / 32, head;
 	struct prefix key = {.len = 32, .addr = {p->src[0]}};
-	__u64 *word = bpf_map_lookup_elem(guide, &index);
+	void *guide = bpf_map_lookup_elem(&list6_guides, &list);
+	__u64 *word;
 
+	if (!guide)
+		return 0;
+	word = bpf_map_lookup_elem(guide, &index);
 	head = word ? *word >> top % 32 * 2 & 3 : HEAD_NONE;
 	return head == HEAD_LONG ? guided(guide, &key) : head != HEAD_NONE;
 }
@@ -96,24 +100,16 @@ __noinline int entry_flags(struct packet *p, __u32 list, __u32 len)
 	return flags ? *flags : 0;
 }
 
-/* The enum list_flags of an IPv6 address, 0: not listed. The longest entry
- * decides. Lists know nothing of interfaces: a link-local address is listed
+/* The enum list_flags of an IPv6 address that may match, 0: not listed. The
+ * longest entry decides. Lists know nothing of interfaces: a link-local address is listed
  * as it is.
  */
 __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 {
-	/* Twice: Linux 6.1 forgets the bounds of what a helper could read. */
-	__u32 zero = 0, index = list & (LISTS - 1), flags;
-	struct gate *gate;
-	void *guide;
+	__u32 zero = 0, flags;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
 
-	if (!p)
-		return 0;
-	guide = bpf_map_lookup_elem(&list6_guides, &index);
-	if (!guide || !may_match(guide, p))
-		return 0;
-	gate = bpf_map_lookup_elem(&gates, &zero);
-	if (!gate)
+	if (!p || !gate)
 		return 0;
 	if (gate->whole[list & (LISTS - 1)]) {
 		flags = entry_flags(p, list, WHOLE_ADDRESS);
@@ -152,7 +148,9 @@ __noinline int allow_flags(struct packet *p)
 	if (!p || !gate)
 		return 0;
 	if (p->ipv6)
-		return gate->tables & 1 << LIST_ALLOW ? flags_of_ipv6(p, LIST_ALLOW) : 0;
+		return gate->tables & 1 << LIST_ALLOW && may_match(LIST_ALLOW, p)
+			   ? flags_of_ipv6(p, LIST_ALLOW)
+			   : 0;
 	if (gate->sets & 1 << SET_ALLOW && holds(SET_ALLOW, LIST_ALLOW, p->src[3]))
 		return LIST_LISTED;
 	if (gate->sets & 1 << SET_WATCH && holds(SET_WATCH, LIST_ALLOW, p->src[3]))
@@ -163,7 +161,8 @@ __noinline int allow_flags(struct packet *p)
 static __always_inline int is_denied(const struct gate *gate, struct packet *p)
 {
 	if (p->ipv6)
-		return gate->tables & 1 << LIST_DENY && flags_of_ipv6(p, LIST_DENY);
+		return gate->tables & 1 << LIST_DENY && may_match(LIST_DENY, p) &&
+		       flags_of_ipv6(p, LIST_DENY);
 	return gate->sets & 1 << SET_DENY && holds(SET_DENY, LIST_DENY, p->src[3]);
 }
 

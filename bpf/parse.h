@@ -101,17 +101,25 @@ static __always_inline void map_ipv4(__be32 out[4], __be32 addr)
 	out[3] = addr;
 }
 
+/* IEEE 802.3 3.1.1, in words: the kernel's struct is packed, and compilers
+ * read such byte by byte.
+ */
+struct ethernet_header {
+	__be16 to[3];
+	__be16 from[3];
+	__be16 protocol;
+};
+
 static __always_inline int parse_ethernet(struct cursor *c, struct packet *p, __be16 *protocol)
 {
-	struct ethhdr *eth = c->pos;
+	struct ethernet_header *eth = c->pos;
 
 	if ((void *)(eth + 1) > c->end)
 		return -1;
-	p->mac_is_group = eth->h_dest[0] & 1;
-	p->mac_is_ours = eth->h_dest[0] == own_mac[0] && eth->h_dest[1] == own_mac[1] &&
-			 eth->h_dest[2] == own_mac[2] && eth->h_dest[3] == own_mac[3] &&
-			 eth->h_dest[4] == own_mac[4] && eth->h_dest[5] == own_mac[5];
-	*protocol = eth->h_proto;
+	p->mac_is_group = bpf_ntohs(eth->to[0]) >> 8 & 1;
+	p->mac_is_ours =
+	    eth->to[0] == own_mac[0] && eth->to[1] == own_mac[1] && eth->to[2] == own_mac[2];
+	*protocol = eth->protocol;
 	c->pos = eth + 1;
 	return 0;
 }

@@ -215,7 +215,7 @@ __noinline int punish(struct suspect *x)
 
 	if (!x || (!x->due && is_filed(x)))
 		return PASS_COUNTED;
-	s = note_failure(x, &x->nth);
+	s = note_failure(x);
 	if (!s)
 		return PASS_COUNTED;
 	t = track_of(s, x->probe.kind);

@@ -487,20 +487,20 @@ type ScanSuspect struct {
 		Tool      uint8
 		Crafted   uint8
 	}
-	Key       ScanPrefix
-	Probe     ScanProbe
-	Before    ScanNewcomer
 	Ifindex   uint32
 	Listening uint32
 	Banned    uint32
 	Spared    uint32
 	Due       uint32
-	Nth       uint32
 	Traced    uint32
 	Hints     uint32
-	_         [4]byte
+	Nth       uint32
 	Hash      uint64
 	Now       uint64
+	Key       ScanPrefix
+	Probe     ScanProbe
+	Before    ScanNewcomer
+	_         [4]byte
 }
 
 type ScanTrace struct {

@@ -227,9 +227,9 @@ __noinline int take_over(struct source *s, const struct newcomer *before, __u64 
 }
 
 /* The source's entry with this failure noted, which is not on file; made if
- * there is none. NULL: it could not be. *nth: how many it had before.
+ * there is none. NULL: it could not be. x->nth: how many it had before.
  */
-static __always_inline struct source *note_failure(struct suspect *x, __u32 *nth)
+static __always_inline struct source *note_failure(struct suspect *x)
 {
 	const struct newcomer *before = &x->before;
 	struct source *s = find_source(x);
@@ -259,7 +259,7 @@ static __always_inline struct source *note_failure(struct suspect *x, __u32 *nth
 		x->probe.kind = KIND_SWEEP;
 	if (!same_address(s->addr, x->p.src))
 		__sync_fetch_and_or(&s->flags, SOURCE_MANY);
-	*nth = remember(s, print_of(&x->probe));
+	x->nth = remember(s, print_of(&x->probe));
 	note_tool(s, x->g.tool);
 	s->last = x->now;
 	return s;
