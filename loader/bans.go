@@ -118,10 +118,15 @@ func (s *State) enforce(key bpf.ScanPrefix, ban bpf.ScanBan) error {
 }
 
 // RemoveBan lifts every ban of exactly this source and forgets its score.
-// It reports whether there was one.
+// It reports whether there was one. The score goes first, while the ban keeps
+// the source from failing again: the next failure would bring back a ban that
+// the score remembers and no event tells of.
 func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 	keys, err := s.banKeys(source)
 	if err != nil {
+		return false, err
+	}
+	if err := s.forget(source); err != nil {
 		return false, err
 	}
 	found, err := s.liftPrior(keys)
@@ -137,12 +142,10 @@ func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 			found = found || err == nil
 		}
 	}
-	if found {
-		if err := s.voidStops(); err != nil {
-			return true, err
-		}
+	if !found {
+		return false, nil
 	}
-	return found, s.forget(source)
+	return true, s.voidStops()
 }
 
 // DropExpired removes the bans that have ended, so that their slots are
