@@ -28,7 +28,7 @@ func replayCommand(env *environment) *cli.Command {
 		Name:      "replay",
 		Usage:     "run a capture through the kernel program and print what it would detect",
 		ArgsUsage: "FILE|-",
-		Description: "FILE is pcap or pcapng, plain or gzip, with Ethernet, raw IP, Linux cooked or null " +
+		Description: "FILE is pcap or pcapng, plain or gzip, with Ethernet, raw IP, Linux cooked, PPP or null " +
 			"link headers; - reads it from standard input, to its end (tcpdump -c 100000 -w - | denmap replay -). Every destination in it is judged as if DenMap protected it alone; answers in " +
 			"the capture say whether a probe failed. Nothing is attached and no table in use is touched. " +
 			"With --json, one line for each detection.",

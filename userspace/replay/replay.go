@@ -131,7 +131,7 @@ const (
 
 func load(in io.Reader, o Options) ([]*host, *knowledge, Result, error) {
 	var result Result
-	known, parse := newKnowledge(), newParser()
+	known := newKnowledge()
 	byAddr := make(map[netip.Addr]*host)
 	kept := 0
 	skipped, err := read(in, func(f frame) error {
@@ -139,7 +139,7 @@ func load(in io.Reader, o Options) ([]*host, *knowledge, Result, error) {
 		if o.Read != nil {
 			o.Read(result.Packets)
 		}
-		p, ok := parse.parse(f.data)
+		p, ok := parse(f.data)
 		if !ok {
 			return nil
 		}
@@ -179,16 +179,16 @@ func (h *host) replay(prog Program, known *knowledge) ([]Detection, error) {
 	}
 	start := h.packets[0].frame.time
 	bySource := make(map[netip.Prefix]*Detection)
-	last := time.Duration(0)
-	for _, a := range h.packets {
-		// Captures of several queues are not quite in order; clocks are.
-		last = max(last, a.frame.time.Sub(start))
-		if err := prog.SetClock(bootTime + last); err != nil {
+	clock := clock{at: start}
+	for i, a := range h.packets {
+		next := h.packets[min(i+1, len(h.packets)-1)].frame.time
+		if err := prog.SetClock(bootTime + clock.to(a.frame.time, next)); err != nil {
 			return nil, err
 		}
 		if err := prog.SetOutcome(known.outcome(a.seen)); err != nil {
 			return nil, err
 		}
+		address(a, known)
 		if err := prog.Run(a.frame.data); err != nil {
 			return nil, err
 		}

@@ -48,6 +48,7 @@ type row struct {
 	open       int    // open ports that Nmap reports
 	alertAfter time.Duration
 	banAfter   time.Duration
+	replay     string // in what `denmap replay` of the same packets differs
 }
 
 // measure runs the attempt in a lab of its own.
@@ -71,6 +72,7 @@ func (a attempt) measure(c *testenv.Console, o options) row {
 	}
 	s.victim.Attach()
 	sent, reached := s.attacker.CountSent(), s.victim.CountIP(uplink)
+	recorder := s.attacker.Record(uplink)
 
 	result := a.run(s)
 
@@ -85,6 +87,9 @@ func (a attempt) measure(c *testenv.Console, o options) row {
 		r.reached += reached.From(source).Packets
 	}
 	r.open = openIn(result.Stdout)
+	if a.place == "" && a.addrs == 0 {
+		r.replay = r.differs(a.replayed(c, o, s, recorder.Packets()))
+	}
 	if r.wrong() != "" {
 		c.Logf("%s; %v", r.wrong(), result)
 		for _, l := range s.victim.Log() {

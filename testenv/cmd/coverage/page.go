@@ -50,6 +50,8 @@ Every row is one run in fresh network namespaces: a host with DenMap as it comes
 log names with the alert and with the ban; SYNs to open ports are among them, a point each. *Reached the host* is what
 its network stack saw, behind the XDP program, of the packets that the scanner sent. *Twins* are honest programs whose
 packets resemble that kind of scan (below).
+Packets and answers of each row, but those of sweeps and of other hosts' ports, were recorded as well: *denmap replay*
+came to the same verdict, kind and tool.
 A cell in **bold** is not as it should be; the command then fails. What the words mean, and what cannot be found:
 [detection.md](detection.md).
 `

@@ -3,18 +3,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"denmap/testenv"
 	"denmap/userspace/event"
-	"denmap/userspace/pcap"
 )
 
 // slowPorts is how many ports a scan asks that takes hours.
@@ -44,56 +39,11 @@ func (a attempt) replay(c *testenv.Console, o options) row {
 	recorder := s.victim.Record(uplink)
 	a.run(s)
 	packets := spread(recorder.Packets(), s.conversation, a.gap)
-
-	dir, err := os.MkdirTemp("", "denmap-coverage-")
-	if err != nil {
-		c.Fatalf("%v", err)
-	}
-	c.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "slow.pcap")
-	if err := pcap.WriteFile(path, packets, false); err != nil {
-		c.Fatalf("%v", err)
-	}
-	out, err := exec.CommandContext(c.Context(), o.denmap, "replay", "--json", "--host", s.to.String(), path).Output()
-	if err != nil {
-		c.Fatalf("replay: %v", err)
-	}
-	r := row{attempt: a, verdict: "no", sent: -1}
-	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
-		var d detection
-		if err := dec.Decode(&d); err != nil {
-			c.Fatalf("read %q: %v", out, err)
-		}
-		r.readReplay(d)
-	}
+	r := a.replayed(c, o, s, packets)
 	if r.wrong() != "" {
-		c.Logf("%s; %d packets, %s", r.wrong(), len(packets), out)
+		c.Logf("%s; %d packets", r.wrong(), len(packets))
 	}
 	return r
-}
-
-// detection is a line of `denmap replay --json`.
-type detection struct {
-	Verdict     string    `json:"verdict"`
-	Scan        []string  `json:"scan"`
-	Tool        string    `json:"tool"`
-	Confidence  string    `json:"tool_confidence"`
-	First       time.Time `json:"first"`
-	Alerted     time.Time `json:"alerted"`
-	Banned      time.Time `json:"banned"`
-	AlertProbes int       `json:"probes_until_alert"`
-	BanProbes   int       `json:"probes_until_ban"`
-}
-
-func (r *row) readReplay(d detection) {
-	r.verdict, r.label, r.tool = "alerted", d.Scan, d.Tool+", "+d.Confidence
-	if d.Tool == "unknown" {
-		r.tool = ""
-	}
-	r.alert, r.alertAfter = d.AlertProbes, d.Alerted.Sub(d.First)
-	if d.Verdict == "ban" {
-		r.verdict, r.ban, r.banAfter = "banned", d.BanProbes, d.Banned.Sub(d.First)
-	}
 }
 
 // conversation returns the scanned port that a packet between scanner and

@@ -12,6 +12,8 @@ import (
 // wrong says what is not as the scan's row wants it; empty: nothing.
 func (r row) wrong() string {
 	switch {
+	case r.replay != "":
+		return r.replay
 	case r.kind == "" && r.verdict == "no":
 		return ""
 	case r.kind == "":
