@@ -10,15 +10,16 @@
  * use of its room: the stack is short.
  */
 
-/* A ban in force, else NULL. The clock is dear, so it is read once every
- * RECHECK_TICKS; *due says that this packet was the one.
+/* A ban in force, else NULL; in monitor mode only manual ones are. The clock
+ * is dear, so it is read once every RECHECK_TICKS; *due says that this packet
+ * was the one.
  */
 static __always_inline struct ban *ban_in_force(void *map, const struct prefix *key, __u32 *due)
 {
 	struct ban *ban = bpf_map_lookup_elem(map, key);
 	__u64 tick = ticks();
 
-	if (!ban)
+	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
 		return NULL;
 	if (tick < ban->recheck)
 		return ban;
@@ -163,7 +164,7 @@ static __always_inline enum banned is_banned(struct suspect *x)
 		return BANNED;
 	}
 	ban = find_ban(&bans, x, &x->key, &due);
-	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
+	if (!ban)
 		return NOT_BANNED;
 	note_stop(x, ban);
 	return due && ban->grade == GRADE_PROVEN ? BANNED_DUE : BANNED;

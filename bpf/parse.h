@@ -13,7 +13,8 @@
 
 #include "maps.h"
 
-#define VLAN_DEPTH 2	   /* 802.1Q inside 802.1ad */
+#define VLAN_DEPTH 1	   /* tags parsed without a call */
+#define VLAN_MOST 16	   /* tags walked in all: Linux takes any number of priority tags */
 #define EXTENSION_DEPTH 16 /* IPv6 extension headers walked; Linux accepts at least 12 */
 #define TCP_OPTIONS 12	   /* TCP options looked at; real SYNs carry at most 9 */
 
@@ -54,12 +55,14 @@ struct packet {
 	__u32 total;  /* bytes from the IP header on, as it counts */
 	__u32 ipv6;
 	__u32 flow_label;
-	__u16 id; /* host order, IPv4 */
+	__be16 network; /* protocol behind more than VLAN_DEPTH tags */
+	__u16 id;	/* host order, IPv4 */
 	__u8 ttl;
 	__u8 df; /* don't fragment; IPv6 routers never do */
 	__u8 protocol;
 	__u8 fragment;	   /* enum fragment */
 	__u8 unfinished;   /* the extension headers go on beyond EXTENSION_DEPTH */
+	__u8 overtagged;   /* the VLAN tags go on beyond VLAN_MOST */
 	__u8 addressed;	   /* src and dst are known, whatever follows */
 	__u8 mac_is_ours;  /* unicast to this interface */
 	__u8 mac_is_group; /* broadcast or multicast */
@@ -129,6 +132,7 @@ static __always_inline int is_vlan(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
+/* Up to VLAN_DEPTH tags; what is behind may be one more. */
 static __always_inline int parse_vlan(struct cursor *c, __be16 *protocol)
 {
 	for (int i = 0; i < VLAN_DEPTH; i++) {
@@ -141,7 +145,44 @@ static __always_inline int parse_vlan(struct cursor *c, __be16 *protocol)
 		*protocol = vlan->protocol;
 		c->pos = vlan + 1;
 	}
-	return is_vlan(*protocol) ? -1 : 0;
+	return 0;
+}
+
+/* Walks the tags behind those, which begin at offset. Linux takes off all
+ * that name no VLAN (priority tags, 802.1Q), so a frame full of them arrives
+ * like any other. Returns the offset of what follows, whose protocol is then
+ * in p; -1: cut off, or p->overtagged.
+ */
+__noinline int walk_tags(struct xdp_md *ctx, struct packet *p, __u32 offset)
+{
+	void *end = (void *)(long)ctx->data_end;
+
+	if (!p)
+		return -1;
+	for (int i = VLAN_DEPTH; i < VLAN_MOST; i++) {
+		struct vlan_header *vlan = (void *)(long)ctx->data + (offset & 0x7fff);
+
+		if ((void *)(vlan + 1) > end)
+			return -1;
+		p->network = vlan->protocol;
+		offset += sizeof(*vlan);
+		if (!is_vlan(p->network))
+			return offset;
+	}
+	p->overtagged = 1;
+	return -1;
+}
+
+static __always_inline int parse_more_tags(struct xdp_md *ctx, struct cursor *c, struct packet *p,
+					   __be16 *protocol)
+{
+	int offset = walk_tags(ctx, p, c->pos - (void *)(long)ctx->data);
+
+	if (offset < 0)
+		return -1;
+	c->pos = (void *)(long)ctx->data + (offset & 0x7fff);
+	*protocol = p->network;
+	return 0;
 }
 
 /* On a link without an Ethernet header the version nibble tells. */

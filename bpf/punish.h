@@ -79,10 +79,13 @@ static __always_inline __u64 proven_ns(const struct source *s)
 	return ns < ban_max_ns ? ns : ban_max_ns;
 }
 
-/* Gives the ban. A proven one that finds no room is still a blind one. */
+/* Gives the ban. A proven one that finds no room is still a blind one, and
+ * one that finds a longer ban leaves that: what waited before a manual ban
+ * may fail under it.
+ */
 __noinline int give_ban(struct suspect *x, struct source *s)
 {
-	struct ban ban = {};
+	struct ban ban = {}, *longer;
 	struct prefix key;
 
 	if (!x || !s)
@@ -97,6 +100,11 @@ __noinline int give_ban(struct suspect *x, struct source *s)
 	ban_key(&key, x, s);
 	if (ban.grade == GRADE_PROVEN) {
 		ban.until = x->now + proven_ns(s);
+		longer = bpf_map_lookup_elem(&bans, &key);
+		if (longer && longer->until >= ban.until) {
+			s->banned_until = longer->until;
+			return 0;
+		}
 		if (!bpf_map_update_elem(&bans, &key, &ban, BPF_ANY)) {
 			s->banned_until = ban.until;
 			if (s->strikes < 255)
@@ -196,7 +204,7 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 	if (!r)
 		return -1;
 	t = &r->traces[x->nth & (TRACES - 1)];
-	from = (void *)(long)ctx->data + (x->p.offset & 63);
+	from = (void *)(long)ctx->data + (x->p.offset & 127);
 	for (int i = 0; i < HEADER_BYTES; i++) {
 		if ((void *)(from + i + 1) > end || i >= t->total)
 			break;

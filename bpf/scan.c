@@ -26,6 +26,28 @@ const enum scan_kind *kinds_in_btf __attribute__((unused));
 const enum spread *spreads_in_btf __attribute__((unused));
 const enum scan_tool *tools_in_btf __attribute__((unused));
 
+/* On purpose, or because the daemon is silent. */
+static __always_inline int is_paused(const struct gate *gate)
+{
+	if (gate->pause_until && boot_ns() < gate->pause_until)
+		return 1;
+	return gate->pass_after && awake() >= gate->pass_after;
+}
+
+/* What becomes of a frame with more tags than are walked. No network has as
+ * many, and Linux would take it: nobody is to hide behind them.
+ */
+__noinline int refuse_tags(void)
+{
+	__u32 zero = 0;
+	struct gate *gate;
+
+	if (!drop_crafted || monitor)
+		return PASS_BAD_VLAN;
+	gate = bpf_map_lookup_elem(&gates, &zero);
+	return !gate || is_paused(gate) ? PASS_PAUSED : DROP_CRAFTED;
+}
+
 static __always_inline enum reason parse_network(struct xdp_md *ctx, struct cursor *c,
 						 struct packet *p)
 {
@@ -36,6 +58,8 @@ static __always_inline enum reason parse_network(struct xdp_md *ctx, struct curs
 			return PASS_SHORT_ETHERNET;
 		if (parse_vlan(c, &protocol))
 			return PASS_BAD_VLAN;
+		if (is_vlan(protocol) && parse_more_tags(ctx, c, p, &protocol))
+			return p->overtagged ? refuse_tags() : PASS_BAD_VLAN;
 	} else if (parse_raw_ip(c, p, &protocol)) {
 		return PASS_SHORT_ETHERNET;
 	}
@@ -55,11 +79,7 @@ static __always_inline enum reason check_address(struct suspect *x)
 	__u32 zero = 0, allowed;
 	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
 
-	if (!gate)
-		return PASS_PAUSED;
-	if (gate->pause_until && boot_ns() < gate->pause_until)
-		return PASS_PAUSED;
-	if (gate->pass_after && awake() >= gate->pass_after)
+	if (!gate || is_paused(gate))
 		return PASS_PAUSED;
 	allowed = may_be_allowed(gate) ? allow_flags(&x->p) : 0;
 	if (allowed) {

@@ -451,17 +451,20 @@ type ScanSuspect struct {
 		Total      uint32
 		Ipv6       uint32
 		FlowLabel  uint32
+		Network    uint16
 		Id         uint16
 		Ttl        uint8
 		Df         uint8
 		Protocol   uint8
 		Fragment   uint8
 		Unfinished uint8
+		Overtagged uint8
 		Addressed  uint8
 		MacIsOurs  uint8
 		MacIsGroup uint8
-		_          [2]byte
+		_          [3]byte
 	}
+	_ [4]byte
 	S struct {
 		_          structs.HostLayout
 		Sport      uint16

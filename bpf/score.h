@@ -55,10 +55,15 @@ __noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
 	return __sync_fetch_and_add(word, (__u64)points << TIME_BITS) >> TIME_BITS;
 }
 
-/* Finds under which key the source is scored. */
+/* Finds under which key the source is scored. A watched address is alone: its
+ * failures, which bring no ban, say nothing of its neighbours.
+ */
 static __always_inline void identify(struct suspect *x)
 {
-	source_key(&x->key, &x->p, x->ifindex);
+	if (x->spared)
+		whole_address(&x->key, x->p.src, x->ifindex);
+	else
+		source_key(&x->key, &x->p, x->ifindex);
 	x->hash = hash_key(&x->key);
 }
 

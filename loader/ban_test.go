@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"denmap/bpf"
 	"denmap/testenv/packet"
 	"denmap/userspace/event"
 )
@@ -246,5 +247,87 @@ func TestPrefixBanSparesProtectedAddresses(t *testing.T) {
 	}
 	if got := r.verdict(packet.Connect(admin, host6, open).Bytes()); got != "pass open" {
 		t.Errorf("the administrator in the same /64: %q", got)
+	}
+}
+
+// TestProvenBanLeavesALongerOne: what waited when its source was banned by
+// hand fails later, and must not put a shorter ban in the place of that one.
+func TestProvenBanLeavesALongerOne(t *testing.T) {
+	for _, row := range []struct {
+		length time.Duration // of the ban by hand
+		want   event.Grade
+	}{{0, event.Manual}, {time.Hour, event.Manual}, {time.Minute, event.Proven}} {
+		r := behindNAT(t)
+		r.advance(time.Duration(readClock().boot) - r.now) // bans count by the kernel's clock
+		for port := range uint16(12) {
+			r.run(packet.Connect(scanner4, host4, 1000+port).Bytes())
+			r.advance(500 * time.Millisecond)
+		}
+		source := netip.PrefixFrom(scanner4, 32)
+		var s bpf.ScanSource
+		if err := r.maps["sources"].Lookup(prefixKey(source), &s); err != nil {
+			t.Fatal(err)
+		}
+		s.Proven = uint8(len(s.Proofs))
+		if err := r.maps["sources"].Put(prefixKey(source), s); err != nil {
+			t.Fatal(err)
+		}
+		ban := event.Ban{Source: source, Grade: event.Manual}
+		if row.length > 0 {
+			ban.Until = time.Now().Add(row.length)
+		}
+		if err := r.AddBan(ban); err != nil {
+			t.Fatal(err)
+		}
+		r.advance(4 * time.Second)
+		if err := r.Settle(); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.drain(); len(got) != 2 || got[1].Verdict != event.VerdictBan || got[1].Grade != event.Proven {
+			t.Fatalf("a ban of %v: events %+v", row.length, got)
+		}
+		if got, found, err := r.Ban(source); err != nil || !found || got.Grade != row.want {
+			t.Errorf("a ban of %v: found %v, a %v one, want %v: %v", row.length, found, got.Grade, row.want, err)
+		}
+	}
+}
+
+// TestMonitorEnforcesManualBansAlone: nor does a proven ban of an address,
+// from another interface say, hide a manual one of its network.
+func TestMonitorEnforcesManualBansAlone(t *testing.T) {
+	o := enforcing()
+	o.Monitor = true
+	r := newRig(t, o)
+	probe := packet.Connect(scanner6, host6, 1000).Bytes()
+	if err := r.AddBan(event.Ban{Source: netip.PrefixFrom(scanner6, 128), Grade: event.Proven}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.verdict(probe); got != "pass counted" {
+		t.Errorf("under a proven ban: %q", got)
+	}
+	banned(t, r, "2001:db8:bad::/64")
+	if got := r.verdict(probe); got != "drop banned" {
+		t.Errorf("under a manual ban of its network too: %q", got)
+	}
+}
+
+// TestWatchedAddressIsScoredAlone: a scanner of one's own, whose failures
+// bring no ban, does not bring one to the next client of its network.
+func TestWatchedAddressIsScoredAlone(t *testing.T) {
+	r := newRig(t, enforcing())
+	watch := []ListEntry{{Prefix: netip.PrefixFrom(scanner6, 128), Watch: true}}
+	if _, err := r.SyncList(Allow, watch, nil); err != nil {
+		t.Fatal(err)
+	}
+	for port := range uint16(20) {
+		r.run(packet.Connect(scanner6, host6, 1000+port).Bytes())
+	}
+	if got := r.drain(); len(got) != 2 || got[1].Verdict != event.VerdictWouldBan {
+		t.Errorf("events of the watched one: %+v", got)
+	}
+	for port := range uint16(7) {
+		if got := r.verdict(packet.Connect(neighbour, host6, 2000+port).Bytes()); got != "pass counted" {
+			t.Errorf("failure %d of its neighbour: %q", port+1, got)
+		}
 	}
 }

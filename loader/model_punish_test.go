@@ -54,6 +54,10 @@ func (m *model) ban(v *view, s *modelSource) {
 	bans := m.bans
 	if s.grade() == event.Proven {
 		bans = m.proven
+		if longer := bans[m.punished(v, s)]; longer != nil && longer.until >= s.bannedUntil {
+			s.bannedUntil = longer.until
+			return
+		}
 		s.strikes++
 	}
 	bans[m.punished(v, s)] = &modelBan{until: s.bannedUntil}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -179,7 +180,9 @@ func (r *rolls) wrap(s *step) {
 	case 0:
 		s.p.DstMAC = pick(r, [][6]byte{{2, 0, 0, 0, 0, 9}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}})
 	case 1:
-		s.p.VLANs = pick(r, [][]uint16{{0x8100}, {0x88a8, 0x8100}, {0x88a8, 0x8100, 0x8100}})
+		s.p.VLANs = pick(r, [][]uint16{
+			{0x8100}, {0x88a8, 0x8100}, {0x88a8, 0x8100, 0x8100}, slices.Repeat([]uint16{0x8100}, 16), slices.Repeat([]uint16{0x8100}, 17),
+		})
 	case 2:
 		s.p.Fragment = pick(r, []uint16{0x2000, 0x2001, 1, 0x1fff})
 	case 3:

@@ -80,6 +80,9 @@ func (m *model) decay() int64 { return m.settings.Decay.Milliseconds() }
 // judge says what becomes of a frame and why, in the words of the counters.
 func (m *model) judge(frame []byte) string {
 	v, unparsed := parseLink(frame)
+	if v.overtagged && m.settings.DropCrafted && !m.monitor {
+		return "drop crafted"
+	}
 	if unparsed != "" && !v.addressed {
 		return unparsed
 	}
@@ -183,7 +186,7 @@ func (m *model) count(v *view, g guess) string {
 }
 
 // source returns the memory of the source: IPv4 alone, IPv6 by prefix but
-// for neighbours and translated IPv4.
+// for neighbours, translated IPv4 and who is watched.
 func (m *model) source(v *view) *modelSource {
 	key := m.sourceKey(v)
 	s := m.sources[key]
@@ -195,6 +198,9 @@ func (m *model) source(v *view) *modelSource {
 }
 
 func (m *model) sourceKey(v *view) netip.Prefix {
+	if m.lists[v.src] == watched {
+		return whole(v.src)
+	}
 	if !v.v6 || isLinkLocal6(v.src) || netip.MustParsePrefix("64:ff9b::/96").Contains(v.src) {
 		return whole(v.src)
 	}

@@ -10,6 +10,7 @@ import (
 // view is what the model reads out of a frame.
 type view struct {
 	group, ours bool // destination MAC
+	overtagged  bool // more than 16 VLAN tags
 	v6          bool
 	src, dst    netip.Addr // 16 bytes, IPv4 mapped
 	ttl         byte
@@ -54,7 +55,8 @@ func parseLink(frame []byte) (v view, reason string) {
 	kind, rest := be.Uint16(frame[12:]), frame[14:]
 	isVLAN := func() bool { return kind == 0x8100 || kind == 0x88a8 }
 	for tags := 0; isVLAN(); tags++ {
-		if tags == 2 || len(rest) < 4 {
+		v.overtagged = tags == 16
+		if v.overtagged || len(rest) < 4 {
 			return v, "pass bad-vlan"
 		}
 		kind, rest = be.Uint16(rest[2:]), rest[4:]

@@ -5,6 +5,7 @@ package loader
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -154,11 +155,14 @@ func TestCrossingIsExactOnManyCPUs(t *testing.T) {
 }
 
 func TestEvidence(t *testing.T) {
-	for _, src := range []netip.Addr{scanner4, scanner6} {
+	for i, src := range []netip.Addr{scanner4, scanner6, scanner4} {
 		r := newRig(t, enforcing())
+		tags := i * 8 // VLAN tags in front, 16 at most
 		var frames [][]byte
 		for port := range uint16(8) {
-			frame := packet.Connect(src, host(src), 1000+port).Bytes()
+			probe := packet.Connect(src, host(src), 1000+port)
+			probe.VLANs = slices.Repeat([]uint16{0x8100}, tags)
+			frame := probe.Bytes()
 			frames = append(frames, frame)
 			r.run(frame)
 			r.advance(time.Second)
@@ -180,7 +184,7 @@ func TestEvidence(t *testing.T) {
 			}
 		}
 		for i, p := range e.Packets {
-			if want := frames[1+i][14:]; !bytes.Equal(p.Header, want) || p.Length != len(want) {
+			if want := frames[1+i][14+4*tags:]; !bytes.Equal(p.Header, want) || p.Length != len(want) {
 				t.Errorf("packet %d: %x of %d bytes, want %x", i, p.Header, p.Length, want)
 			}
 		}

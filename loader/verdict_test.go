@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,8 +29,11 @@ func TestVerdicts(t *testing.T) {
 	later.Fragment = 0x0010
 	tagged := packet.NmapFlags(scanner4, host4, 80, packet.FIN)
 	tagged.VLANs = []uint16{0x88a8, 0x8100}
-	threeTags := tagged
-	threeTags.VLANs = []uint16{0x88a8, 0x8100, 0x8100}
+	tags := func(n int) []byte {
+		p := data
+		p.VLANs = slices.Repeat([]uint16{0x8100}, n)
+		return p.Bytes()
+	}
 	optioned := packet.NmapFlags(scanner4, host4, 80, packet.FIN)
 	optioned.IPOptions = bytes.Repeat([]byte{1}, 40)
 	chained := packet.NmapFlags(scanner6, host6, 80, packet.FIN)
@@ -65,7 +69,10 @@ func TestVerdicts(t *testing.T) {
 		{"RST+ACK", tcp(packet.RST | packet.ACK).Bytes(), "pass backscatter"},
 		{"SYN to a closed port", packet.Connect(scanner4, host4, 81).Bytes(), "pass counted"},
 		{"the same again", packet.Connect(scanner4, host4, 81).Bytes(), "pass repeated"},
-		{"three VLAN tags", threeTags.Bytes(), "pass bad-vlan"},
+		{"data behind 16 VLAN tags", tags(16), "pass established"},
+		{"data behind 17 VLAN tags", tags(17), "drop crafted"},
+		{"16 VLAN tags and nothing", tags(17)[:14+16*4], "drop crafted"},
+		{"16 VLAN tags, cut off", tags(17)[:14+16*4-1], "pass bad-vlan"},
 		{"FIN in QinQ", tagged.Bytes(), "drop crafted"},
 		{"FIN behind IP options", optioned.Bytes(), "drop crafted"},
 		{"FIN behind 12 extension headers", chained.Bytes(), "drop crafted"},
@@ -123,6 +130,43 @@ func TestIgnoredPorts(t *testing.T) {
 	}
 }
 
+// TestNobodyHidesBehindTags: Linux takes off any number of tags that name no
+// VLAN, so all that are walked are looked behind, and what has more does not
+// arrive.
+func TestNobodyHidesBehindTags(t *testing.T) {
+	lenient := enforcing()
+	lenient.Settings.DropCrafted = false
+	monitor := enforcing()
+	monitor.Monitor = true
+	for _, row := range []struct {
+		name    string
+		options RunnerOptions
+		more    string // than 16 tags
+	}{{"enforcing", enforcing(), "drop crafted"}, {"without drop_crafted", lenient, "pass bad-vlan"}, {"monitor", monitor, "pass bad-vlan"}} {
+		r := newRig(t, row.options)
+		banned(t, r, "203.0.113.7/32")
+		for n := range 20 {
+			p := packet.Connect(scanner4, host4, 1000)
+			p.VLANs = slices.Repeat([]uint16{0x8100}, n)
+			want := "drop banned"
+			if n > 16 {
+				want = row.more
+			}
+			if got := r.verdict(p.Bytes()); got != want {
+				t.Errorf("%s: a banned source behind %d tags: %q", row.name, n, got)
+			}
+		}
+		if err := r.Pause(time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		p := packet.Connect(scanner4, host4, 1000)
+		p.VLANs = slices.Repeat([]uint16{0x8100}, 17)
+		if got := r.verdict(p.Bytes()); got[:4] != "pass" {
+			t.Errorf("%s: 17 tags in a pause: %q", row.name, got)
+		}
+	}
+}
+
 // Every cut of every frame, and noise: a verdict, never an abort, and no
 // drop that no rule names.
 func TestEveryLengthOfEveryPacket(t *testing.T) {
@@ -132,7 +176,7 @@ func TestEveryLengthOfEveryPacket(t *testing.T) {
 		for _, scan := range scans {
 			p := scan.build(src, host(src), 80)
 			frames = append(frames, p.Bytes())
-			p.VLANs = []uint16{0x88a8, 0x8100}
+			p.VLANs = []uint16{0x88a8, 0x8100, 0x8100}
 			p.IPOptions = bytes.Repeat([]byte{1}, 40)
 			p.Extensions = []packet.Extension{
 				{Number: 0, Body: []byte{0, 1, 4, 0, 0, 0, 0}}, {Number: 44, Body: []byte{0, 0, 1, 0, 0, 0, 1}},
