@@ -56,6 +56,7 @@ struct suspect {
 
 	/* Set before they are used; what comes first in the struct starts at 0. */
 	__u32 nth;	   /* of the source's counted probes */
+	__u32 met;	   /* another source sent the same a moment ago */
 	__u64 hash;	   /* of the address, later of the key */
 	__u64 now;	   /* boot time, ns */
 	struct prefix key; /* under which the source is scored */

@@ -52,6 +52,7 @@ enum event_flags {
 	EVENT_PROTECTED = 1,
 	EVENT_WATCHED = 2,
 	EVENT_VISITOR = 4, /* used a service before anything spoke against it */
+	EVENT_ALONE = 8,   /* nobody else sends the same */
 };
 
 /* A crossing of a threshold, sent through the ring buffer. */

@@ -49,7 +49,8 @@ static __always_inline void send(const struct suspect *x, const struct source *s
 	__builtin_memcpy(e->dst, x->p.dst, sizeof(e->dst));
 	e->ifindex = x->ifindex;
 	e->type = type;
-	e->flags = x->spared | (has_used(x, ANY_PORT, 0) ? EVENT_VISITOR : 0);
+	e->flags = x->spared | (has_used(x, ANY_PORT, 0) ? EVENT_VISITOR : 0) |
+		   (is_alone(x, s) ? EVENT_ALONE : 0);
 	e->kinds = s->kinds;
 	e->score = score;
 	e->threshold = threshold;

@@ -69,6 +69,7 @@ const (
 	ScanEventFlagsEVENT_PROTECTED ScanEventFlags = 1
 	ScanEventFlagsEVENT_WATCHED   ScanEventFlags = 2
 	ScanEventFlagsEVENT_VISITOR   ScanEventFlags = 4
+	ScanEventFlagsEVENT_ALONE     ScanEventFlags = 8
 )
 
 type ScanEventType uint32
@@ -498,6 +499,8 @@ type ScanSuspect struct {
 	Traced    uint32
 	Hints     uint32
 	Nth       uint32
+	Met       uint32
+	_         [4]byte
 	Hash      uint64
 	Now       uint64
 	Key       ScanPrefix

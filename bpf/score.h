@@ -3,6 +3,7 @@
 #define DENMAP_SCORE_H
 
 #include "classify.h"
+#include "company.h"
 #include "filter.h"
 
 #define TIME_BITS 40
@@ -209,6 +210,7 @@ static __always_inline int is_due(struct suspect *x)
 static __always_inline int is_filed(struct suspect *x)
 {
 	__builtin_memset(&x->before, 0, sizeof(x->before));
+	x->met = note_company(x);
 	x->due = find_source(x) || is_due(x);
 	return !x->due;
 }

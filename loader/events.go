@@ -81,6 +81,7 @@ func detectionFrom(e *bpf.ScanEvent, now clock) event.Detection {
 		Protected:   e.Flags&bpf.ScanEventFlagsEVENT_PROTECTED != 0,
 		Watched:     e.Flags&bpf.ScanEventFlagsEVENT_WATCHED != 0,
 		UsedService: e.Flags&bpf.ScanEventFlagsEVENT_VISITOR != 0,
+		Alone:       e.Flags&bpf.ScanEventFlagsEVENT_ALONE != 0,
 		BanUntil:    now.time(e.Until),
 		Sequence:    e.Seq,
 		IPID:        e.IpId,

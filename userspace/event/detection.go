@@ -40,6 +40,7 @@ type Detection struct {
 	Protected   bool
 	Watched     bool
 	UsedService bool      // it connected to an open port before its first failure, within a day
+	Alone       bool      // nobody sent its last probe but one too, or the last: it has no decoys
 	BanUntil    time.Time // zero unless Verdict is VerdictBan
 
 	// Of the crossing packet: decoys of one scan share them.

@@ -27,6 +27,9 @@ const (
 	// come before a line about them goes out: longer than sender or reader
 	// may wait for a processor on a busy machine, which splits a group.
 	decoyPause = 20 * time.Millisecond
+	// alonePause is the same where the kernel saw none: its CPUs may each
+	// have the packets of some decoys in hand.
+	alonePause = time.Millisecond
 )
 
 // sameProbe is what decoys share. The kernel program reports the packet
@@ -198,11 +201,15 @@ func (t *Tracker) awaitDecoys(o outgoing, waiting int) {
 	if o.group == nil || !isNews || t.opts.DecoyWait < 0 || waiting > outQueue/2 {
 		return
 	}
+	pause := decoyPause
+	if o.alone {
+		pause = alonePause
+	}
 	limit := min(o.at.Add(t.opts.DecoyWait).Sub(t.opts.Now()), t.opts.DecoyWait)
 	// The clock may be set meanwhile, so what was waited is counted.
 	for d := time.Duration(0); limit > 0; limit -= d {
 		quiet := t.opts.Now().Sub(t.decoys.grown(o))
-		if d = min(decoyPause-quiet, decoyPause, limit); d <= 0 {
+		if d = min(pause-quiet, pause, limit); d <= 0 {
 			return
 		}
 		time.Sleep(d)

@@ -69,14 +69,17 @@ func TestLineWaitsForDecoys(t *testing.T) {
 	step := decoyPause / 4
 	for _, test := range []struct {
 		decoys int
+		alone  bool
 		wait   time.Duration // of the first line
 	}{
-		{1, decoyPause},
-		{4, 3*step + decoyPause},
-		{50, defaultDecoyWait},
+		{1, true, alonePause},
+		{1, false, decoyPause},
+		{4, false, 3*step + decoyPause},
+		{50, false, defaultDecoyWait},
 	} {
 		inBubble(t, Options{DecoyWait: defaultDecoyWait}, func(b *bench) {
 			began, d := time.Now(), alert(event.SYN)
+			d.Alone = test.alone
 			for n := 1; n <= test.decoys && time.Since(began) < test.wait; n++ {
 				if len(b.take()) > 0 {
 					t.Errorf("%d decoys: a line after %v", test.decoys, time.Since(began))

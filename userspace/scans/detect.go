@@ -40,6 +40,7 @@ func (t *Tracker) detect(d event.Detection, now time.Time) {
 
 	s.heard = now
 	s.update(d)
+	s.alone = d.Alone
 	t.compare(s, d)
 	f := &s.facts
 	reason := fmt.Sprintf("score %d of %d", d.Score, d.Threshold)

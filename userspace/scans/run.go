@@ -17,6 +17,7 @@ type outgoing struct {
 	place *place
 	group *group
 	at    time.Time // when it was queued
+	alone bool      // the kernel saw nobody send the same
 }
 
 // Run follows scans until ctx is done or in is closed. It calls out for
@@ -32,7 +33,7 @@ func (t *Tracker) Run(ctx context.Context, in <-chan event.Detection, out func(e
 		defer close(finished)
 		t.output(queue, out)
 	}()
-	t.emit = func(e event.Event, s *scan) { queue <- outgoing{e, s.place, s.group, t.opts.Now()} }
+	t.emit = func(e event.Event, s *scan) { queue <- outgoing{e, s.place, s.group, t.opts.Now(), s.alone} }
 	t.places = startLocator(t.opts.Locate)
 	defer func() {
 		close(queue)

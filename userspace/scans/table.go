@@ -29,6 +29,7 @@ type scan struct {
 	manual    bool         // there is no scan behind this: an operator's ban
 	place     *place
 	group     *group // set by its first detection that can be compared
+	alone     bool   // at its latest detection
 	heapIndex int
 	age       *list.Element
 }
