@@ -105,6 +105,12 @@ static __always_inline int could_be_probe(const struct segment *s)
 	return !s->payload && s->header == sizeof(struct tcphdr);
 }
 
+/* masscan's id; a random one is right once in 65,536. */
+static __always_inline int has_masscan_id(const struct packet *p, const struct segment *s)
+{
+	return !p->ipv6 && p->id == (__u16)(bpf_ntohl(p->dst[3]) ^ bpf_ntohs(s->dport) ^ s->seq);
+}
+
 /* The single packets that no kernel sends and a known scanner does, in the
  * exact form: ../docs/ARCHITECTURE.md, "Crafted packets". A looser match
  * would meet controllers and phones.
@@ -117,17 +123,17 @@ static __always_inline enum scan_tool exact_scanner(const struct packet *p, cons
 		if (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df)
 			return TOOL_NMAP;
 	}
+	/* masscan since 1.3.9; TTL 255 */
+	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1025 &&
+	    !s->ack && p->ttl > 64 && (p->ipv6 || has_masscan_id(p, s)))
+		return TOOL_MASSCAN;
 	if (s->header != sizeof(struct tcphdr))
 		return TOOL_UNKNOWN;
 	if (s->window == 512 && s->ack)
 		return TOOL_HPING3;
-	if (p->ipv6)
-		return TOOL_UNKNOWN;
-	if (p->id == 54321 && s->window == 65535)
+	if (!p->ipv6 && p->id == 54321 && s->window == 65535)
 		return TOOL_ZMAP;
-	if (p->id == (__u16)(bpf_ntohl(p->dst[3]) ^ bpf_ntohs(s->dport) ^ s->seq))
-		return TOOL_MASSCAN;
-	return TOOL_UNKNOWN;
+	return has_masscan_id(p, s) ? TOOL_MASSCAN : TOOL_UNKNOWN;
 }
 
 /* zmap 4's own option lists with its DF-less 65535 window: rule R5. */
@@ -168,6 +174,16 @@ static __always_inline enum scan_tool raw_family(const struct packet *p, const s
 	return TOOL_RAW;
 }
 
+/* An MSS and nothing else, and a window that takes no segment of that size:
+ * naabu, and others that leave the IP header to their kernel. A receiver
+ * offers a whole segment or nothing (RFC 9293 3.8.6.2.2). Controllers of
+ * little memory start with a TTL of 128 or 255, or a smaller MSS.
+ */
+static __always_inline int is_narrow(const struct packet *p, const struct segment *s)
+{
+	return s->options == OPTIONS_MSS && s->window < s->mss && p->ttl <= 64;
+}
+
 /* Headers that cannot come from a kernel's connect(): rules R1 to R6. */
 static __always_inline enum scan_tool raw_tool(const struct packet *p, const struct segment *s)
 {
@@ -178,6 +194,8 @@ static __always_inline enum scan_tool raw_tool(const struct packet *p, const str
 		return TOOL_NMAP;
 	if (is_zmap4(p, s))
 		return TOOL_ZMAP;
+	if (is_narrow(p, s))
+		return TOOL_RAW;
 	if (s->header == sizeof(struct tcphdr) && (p->ipv6 || !p->df))
 		return raw_family(p, s);
 	if (s->ack)
@@ -189,10 +207,13 @@ static __always_inline enum scan_tool raw_tool(const struct packet *p, const str
 
 /* A SYN that a kernel's connect() could have sent names no program. One
  * with an MSS and nothing else that speaks for a stack is taken for raw.
+ * Captures may lack all options; raw senders have one at most.
  */
 static __always_inline int looks_like_kernel(const struct packet *p, const struct segment *s)
 {
-	return s->mss && !s->ack && (p->df || s->options != OPTIONS_MSS);
+	int cut_off = !s->options && s->header > 24;
+
+	return (s->mss || cut_off) && !s->ack && (p->df || s->options != OPTIONS_MSS);
 }
 
 static __always_inline void classify_syn(struct guess *g, const struct packet *p,

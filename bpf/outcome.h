@@ -160,14 +160,15 @@ static __always_inline int is_dns_answer(const struct segment *s)
 	return bpf_ntohs(s->sport) == 53 && bpf_ntohs(s->dport) >= 1024;
 }
 
-/* traceroute's own ports, and a TTL no scanner starts with: nmap's are 37
- * and above, and at most 30 hops are traced.
+/* What traceroutes send to ports that nobody should have: traceroute begins
+ * at 33434, tracepath at 44444, mtr at 33000 and takes another with every
+ * probe. No scanner starts with such a TTL, nmap's are 37 and above; and at
+ * most 30 hops are traced.
  */
+#define TRACED_MIN 33000
 static __always_inline int is_traceroute(const struct suspect *x)
 {
-	__u16 port = bpf_ntohs(x->s.dport);
-
-	return port >= 33434 && port <= 33534 && x->p.ttl <= 30;
+	return bpf_ntohs(x->s.dport) >= TRACED_MIN && x->p.ttl <= 30;
 }
 
 /* What fails because the host itself once spoke to the sender. An answer

@@ -149,7 +149,8 @@ func classifySYN(v *view) guess {
 		return g
 	}
 	g.points, g.tool = 1, event.ToolRaw
-	if v.mss != 0 && v.ack == 0 && (v.df || v.kinds != mssOnly) {
+	cut := v.kinds == "" && v.header > 24
+	if (v.mss != 0 || cut) && v.ack == 0 && (v.df || v.kinds != mssOnly) {
 		g.kind, g.tool = event.Connect, event.ToolKernel
 	}
 	return g
@@ -161,13 +162,15 @@ func exactScanner(v *view) (event.Tool, bool) {
 	switch {
 	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1024 && v.ack == 0 && v.nmapLink():
 		return event.ToolNmap, true
+	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1025 && v.ack == 0 && v.ttl > 64 && (v.v6 || v.hasMasscanID()):
+		return event.ToolMasscan, true
 	case bare && v.window == 512 && v.ack != 0:
 		return event.ToolHping3, true
 	case v.v6 || !bare:
 		return 0, false
 	case v.id == 54321 && v.window == 65535:
 		return event.ToolZmap, true
-	case v.id == v.low16()^v.dport^uint16(v.seq):
+	case v.hasMasscanID():
 		return event.ToolMasscan, true
 	}
 	return 0, false
@@ -180,9 +183,9 @@ func (v *view) nmapLink() bool {
 	return v.ttl <= 64 && !v.df
 }
 
-func (v *view) low16() uint16 {
+func (v *view) hasMasscanID() bool {
 	b := v.dst.As16()
-	return be.Uint16(b[14:])
+	return !v.v6 && v.id == be.Uint16(b[14:])^v.dport^uint16(v.seq)
 }
 
 // rawSYN: R1 to R6 as far as they are not exact.
@@ -196,6 +199,8 @@ func rawSYN(v *view) (event.Tool, bool) {
 	case !v.v6 && v.window == 65535 && !v.df && v.ttl <= 64 &&
 		(v.kinds == zmapWindows || v.kinds == zmapLinux || v.kinds == zmapBSD || v.kinds == mssOnly):
 		return event.ToolZmap, true
+	case v.kinds == mssOnly && v.window < v.mss && v.ttl <= 64:
+		return event.ToolRaw, true
 	case bare && (v.v6 || !v.df):
 		return v.bareFamily(), true
 	case v.ack != 0, v.payload > 0 && !v.hasTFO():

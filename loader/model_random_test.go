@@ -136,7 +136,7 @@ func (r *rolls) vary(s *step) {
 	case 8:
 		s.p.Options = pick(r, optionLists)
 	case 9:
-		s.p.Window = pick(r, []uint16{1, 3, 512, 1024, 1480, 2048, 4096, 8192, 64240, 65535})
+		s.p.Window = pick(r, []uint16{1, 3, 512, 1024, 1025, 1480, 2048, 4096, 8192, 64240, 65535})
 	case 10:
 		s.p.TTL = pick(r, []byte{1, 30, 31, 37, 64, 65, 255})
 	case 11:

@@ -308,7 +308,7 @@ func (m *model) welcome(v *view, g guess, stopped bool) {
 func (m *model) isAnswer(v *view, g guess) bool {
 	ephemeral := v.dport >= m.low && v.dport <= m.high
 	if v.protocol == protoUDP {
-		traced := v.dport >= 33434 && v.dport <= 33534 && v.ttl <= 30
+		traced := v.dport >= 33000 && v.ttl <= 30
 		resolved := v.sport == 53 && v.dport >= 1024
 		return traced || v.payload > 0 && (resolved || ephemeral && isUDPService(v.sport))
 	}

@@ -212,6 +212,13 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 			t.Fatalf("traceroute probe %d: %q", n, got)
 		}
 	}
+	for _, first := range []uint16{33000, 44444, 65000} { // mtr, tracepath, an mtr that runs for long
+		for n := range uint16(100) {
+			if got := r.verdict(from(31245, first+n*5, byte(1+n%30))); got != "pass answer" {
+				t.Fatalf("probe %d of a trace that began at port %d: %q", n, first, got)
+			}
+		}
+	}
 	for _, protocol := range []byte{2, 4, 41, 47, 50, 51, 88, 89, 103, 112, 115} {
 		if got := r.verdict(packet.Connect(scanner4, host4, 0).IP(protocol, make([]byte, 40))); got != "pass tunnel" {
 			t.Errorf("protocol %d: %q", protocol, got)

@@ -19,6 +19,13 @@ func with(build func(src, dst netip.Addr, port uint16) packet.TCP, change func(*
 	}
 }
 
+// masscanMSS is what masscan's SYNs have since version 1.3.9: read in its
+// source (default_tcp_template of src/templ-pkt.c).
+func masscanMSS(p *packet.TCP) { p.Window, p.Options = 1025, packet.MSS1460 }
+
+// narrow is what naabu asks its kernel to send.
+func narrow(p *packet.TCP) { p.Window, p.Options = 1024, packet.MSS1460 }
+
 // TestTools sends the headers that scanner-signatures was measured on, and
 // wants the tool named with no more confidence than it deserves: one packet
 // may be chance.
@@ -52,6 +59,10 @@ func TestTools(t *testing.T) {
 		{"nmap -O", scanner4, osProbe, event.ToolNmap, event.Medium, event.High},
 		{"masscan", scanner4, packet.Masscan, event.ToolMasscan, event.Medium, event.High},
 		{"masscan", scanner6, with(packet.Masscan, func(p *packet.TCP) { p.TTL = 255 }), event.ToolMasscan, event.Medium, event.High},
+		{"masscan with an MSS", scanner4, with(packet.Masscan, masscanMSS), event.ToolMasscan, event.Medium, event.High},
+		{"masscan with an MSS", scanner6, with(packet.Masscan, masscanMSS), event.ToolMasscan, event.Medium, event.High},
+		{"naabu", scanner4, with(packet.Connect, narrow), event.ToolRaw, event.Medium, event.Medium},
+		{"naabu", scanner6, with(packet.Connect, narrow), event.ToolRaw, event.Medium, event.Medium},
 		{"zmap 2", scanner4, packet.Zmap2, event.ToolZmap, event.Medium, event.High},
 		{"zmap 4 windows", scanner4, zmap4([]byte{2, 4, 5, 0xb4, 1, 3, 3, 8, 1, 1, 4, 2}), event.ToolZmap, event.Medium, event.High},
 		{"zmap 4 linux", scanner4, zmap4(packet.LinuxSYN), event.ToolZmap, event.Medium, event.High},

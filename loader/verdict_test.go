@@ -62,6 +62,8 @@ func TestVerdicts(t *testing.T) {
 		{"to a group address", group.Bytes(), "pass not-unicast"},
 		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "pass open"},
 		{"nmap SYN to an open port", packet.Nmap(scanner4, host4, open).Bytes(), "drop crafted"},
+		{"masscan 1.3.9's SYN to an open port", with(packet.Masscan, masscanMSS)(scanner4, host4, open).Bytes(), "drop crafted"},
+		{"the same with another id", with(packet.Masscan, func(p *packet.TCP) { masscanMSS(p); p.ID++ })(scanner4, host4, open).Bytes(), "pass open"},
 		{"SYN to another host", foreign.Bytes(), "pass waiting"},
 		{"SYN to another MAC", otherMAC.Bytes(), "pass foreign"},
 		{"SYN+ACK", tcp(packet.SYN | packet.ACK).Bytes(), "pass backscatter"},

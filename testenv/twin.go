@@ -49,6 +49,7 @@ var peerTwins = []twin{
 	{"200 BitTorrent-like peers", "udp", visit.peers},
 	{"50 Gnutella-like peers", "connect", visit.gnutella},
 	{"three traceroutes towards the host", "udp", visit.traceroute},
+	{"a long mtr and tracepath towards the host", "udp", visit.trace},
 }
 
 var stackTwins = []twin{

@@ -59,6 +59,27 @@ func hopping() scan {
 		}}
 }
 
+// handmade is what a scanner sends that the lab cannot have.
+func handmade(name, tool string, most int, build func(from, to netip.Addr, port uint16) packet.TCP) scan {
+	return scan{name: name, kind: "syn", tool: tool, most: most, run: func(s *site) testenv.Result {
+		return s.send(func(i int) packet.TCP { return build(s.from, s.to, uint16(1+i)) })
+	}}
+}
+
+// newMasscan is the SYN of masscan since version 1.3.9, as its source says.
+func newMasscan(from, to netip.Addr, port uint16) packet.TCP {
+	p := packet.Masscan(from, to, port)
+	p.Window, p.Options = 1025, packet.MSS1460
+	return p
+}
+
+// naabu is the SYN that naabu 2.3.4 has its kernel send (recorded).
+func naabu(from, to netip.Addr, port uint16) packet.TCP {
+	p := packet.Connect(from, to, port)
+	p.Window, p.Options, p.Seq = 1024, packet.MSS1460, uint32(port)
+	return p
+}
+
 // likeKernel is a raw sender whose SYNs are those of a Linux kernel.
 func likeKernel() scan {
 	return scan{name: "raw SYNs that copy a Linux kernel's", kind: "connect", tool: "kernel-connect", most: onePoint,

@@ -52,6 +52,8 @@ var tcpScans = []scan{
 	nmap("syn", "nmap", twoPoints, "-sS -F"),
 	{name: "masscan -p1-1000", kind: "syn", tool: "masscan", most: twoPoints, only: 4, run: masscan("1-1000")},
 	{name: "masscan -p1-1000", kind: "syn", tool: "masscan", most: twoPoints, only: 6, run: masscan("1-1000")},
+	handmade("SYNs of masscan 1.3.9", "masscan", twoPoints, newMasscan),
+	handmade("SYNs of naabu", "raw-unknown", twoPoints, naabu),
 	hping("syn", "--scan 1-200 -S"),
 	hping("syn", "-S -p ++1 -c 50 -i u2000"),
 	nping("syn", "nping", twoPoints, "--tcp -p 1-60"),
