@@ -18,32 +18,60 @@ type hosts struct{ from, to netip.Addr }
 
 func (h hosts) reverse() hosts { return hosts{h.to, h.from} }
 
+// direction is what one end of a connection sent.
+type direction struct {
+	packets int
+	flags   [4]bool // of the first packet: SYN, ACK, RST, FIN
+	more    bool    // than that packet, sent once or twice without data
+	alive   bool    // it carried on a conversation
+	went    bool    // it acknowledged something
+	refused bool    // it reset the other
+}
+
+func (d direction) with(p packet) direction {
+	flags := [4]bool{p.syn, p.ack, p.rst, p.fin}
+	if d.packets == 0 {
+		d.flags = flags
+	}
+	d.packets++
+	d.more = d.more || p.payload || d.packets > 2 || d.flags != flags
+	if p.src.protocol != layers.IPProtocolTCP {
+		return d
+	}
+	switch {
+	case p.rst:
+		d.refused = true
+	case p.syn && p.ack:
+		d.alive = true
+	case p.ack:
+		d.went = true
+		d.alive = d.alive || p.payload
+	}
+	return d
+}
+
 // knowledge is what the answers in a capture tell.
 type knowledge struct {
-	open    map[endpoint]bool // it answered as a service does
-	alive   map[flow]bool     // the sender of this direction carried on a conversation
-	went    map[flow]bool     // the sender of this direction acknowledged something
-	refused map[flow]bool     // the sender of this direction reset the other
-	closed  map[endpoint]bool // an ICMP error said so
-	seen    map[flow]bool
-	speaks  map[netip.Addr]bool // it sent something
-	asked   map[hosts]bool      // the first datagram between two hosts went this way
-	twoWay  bool                // some conversation shows both directions
+	sent   map[flow]direction
+	open   map[endpoint]bool   // it answered as a service does
+	closed map[endpoint]bool   // an ICMP error said so
+	speaks map[netip.Addr]bool // it sent something
+	asked  map[hosts]bool      // the first datagram between two hosts went this way
+	twoWay bool                // some conversation shows both directions
 }
 
 func newKnowledge() *knowledge {
 	return &knowledge{
-		open: make(map[endpoint]bool), alive: make(map[flow]bool), went: make(map[flow]bool),
-		refused: make(map[flow]bool), closed: make(map[endpoint]bool), seen: make(map[flow]bool),
+		sent: make(map[flow]direction), open: make(map[endpoint]bool), closed: make(map[endpoint]bool),
 		speaks: make(map[netip.Addr]bool), asked: make(map[hosts]bool),
 	}
 }
 
 func (k *knowledge) learn(p packet) {
 	f := flow{p.src, p.dst}
-	k.seen[f] = true
+	k.sent[f] = k.sent[f].with(p)
 	k.speaks[p.src.addr] = true
-	if k.seen[f.reverse()] && f != f.reverse() {
+	if k.sent[f.reverse()].packets > 0 && f != f.reverse() {
 		k.twoWay = true
 	}
 	if p.refuses != nil {
@@ -52,17 +80,8 @@ func (k *knowledge) learn(p packet) {
 	}
 	switch p.src.protocol {
 	case layers.IPProtocolTCP:
-		switch {
-		case p.rst:
-			k.refused[f] = true
-		case p.syn && p.ack:
+		if p.syn && p.ack && !p.rst {
 			k.open[p.src] = true
-			k.alive[f] = true
-		case p.ack:
-			k.went[f] = true
-			if p.payload {
-				k.alive[f] = true
-			}
 		}
 	case layers.IPProtocolUDP:
 		k.open[p.src] = true
@@ -85,26 +104,28 @@ const (
 // outcome tells what the socket table of the destination would have said.
 func (k *knowledge) outcome(p packet) Outcome {
 	f := flow{p.src, p.dst}
-	if p.src.protocol == layers.IPProtocolUDP && (k.seen[f.reverse()] || k.asked[hosts{p.dst.addr, p.src.addr}]) {
+	own, back := k.sent[f], k.sent[f.reverse()]
+	if p.src.protocol == layers.IPProtocolUDP && (back.packets > 0 || k.asked[hosts{p.dst.addr, p.src.addr}]) {
 		return Open // an answer, from whatever port, or answered
 	}
 	if k.closed[p.dst] {
 		return Closed
 	}
-	if k.open[p.dst] || k.alive[f.reverse()] {
+	if k.open[p.dst] || back.alive {
 		return Open
 	}
 	if p.src.protocol == layers.IPProtocolTCP && p.ack {
 		// Part of a conversation that began before the capture, unless the
-		// destination said that it knows of none.
-		if k.alive[f] || !k.refused[f.reverse()] {
-			return Unknown
+		// destination said that it knows of none, or nobody said anything else:
+		// a host that drops what it does not know does not refuse it.
+		if back.refused && !own.alive || back.packets == 0 && !own.more {
+			return Closed
 		}
-		return Closed
+		return Unknown
 	}
 	// Who acknowledges in the same connection had an answer that the capture
 	// lacks: another path, or a filter, may have kept it out.
-	if p.syn && k.went[f] && !k.refused[f.reverse()] {
+	if p.syn && own.went && !back.refused {
 		return Open
 	}
 	// Nothing answered. Where nothing could be seen to answer, Result says so.

@@ -106,6 +106,8 @@ func TestOutcomes(t *testing.T) {
 	ack.Flags, ack.Options = packets.ACK, nil
 	data := ack
 	data.Payload = []byte("x")
+	end := ack
+	end.Flags |= packets.FIN
 	otherSide := packets.Connect(client, server, 9999) // makes the capture two-sided
 	twoSided := [][]byte{otherSide.Bytes(), answer(otherSide, packets.RST|packets.ACK).Bytes()}
 	for _, row := range []struct {
@@ -121,7 +123,11 @@ func TestOutcomes(t *testing.T) {
 		{"SYN refused and gone on with", [][]byte{syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes(), ack.Bytes()}, Closed},
 		{"ACK of an older connection", append([][]byte{ack.Bytes(), data.Bytes()}, twoSided...), Unknown},
 		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
-		{"ACK unanswered", append([][]byte{ack.Bytes()}, twoSided...), Unknown},
+		{"ACK, and nothing else", append([][]byte{ack.Bytes()}, twoSided...), Closed},
+		{"ACK sent twice, and nothing else", append([][]byte{ack.Bytes(), ack.Bytes()}, twoSided...), Closed},
+		{"three ACKs of an older connection", append([][]byte{ack.Bytes(), ack.Bytes(), ack.Bytes()}, twoSided...), Unknown},
+		{"ACK before the end of an older connection", append([][]byte{ack.Bytes(), end.Bytes()}, twoSided...), Unknown},
+		{"ACK answered by one", append([][]byte{ack.Bytes(), answer(ack, packets.ACK).Bytes()}, twoSided...), Unknown},
 		{"datagram answered", [][]byte{syn.UDP(nil), answer(syn, 0).UDP(nil)}, Open},
 		{"datagram refused", [][]byte{syn.UDP(nil), unreachable(syn)}, Closed},
 		{"datagram unanswered", append([][]byte{syn.UDP(nil)}, twoSided...), Closed},
