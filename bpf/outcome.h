@@ -160,15 +160,20 @@ static __always_inline int is_dns_answer(const struct segment *s)
 	return bpf_ntohs(s->sport) == 53 && bpf_ntohs(s->dport) >= 1024;
 }
 
-/* What traceroutes send to ports that nobody should have: traceroute begins
- * at 33434, tracepath at 44444, mtr at 33000 and takes another with every
- * probe. No scanner starts with such a TTL, nmap's are 37 and above; and at
- * most 30 hops are traced.
+/* What traceroutes send to ports that nobody should have. At most 30 hops are
+ * traced, by traceroute from port 33434 on and by tracepath from 44444 on,
+ * with up to three ports each. mtr takes another port with every probe, from
+ * 33000 on, and goes twelve hops beyond the last that answered. Not more of
+ * all these ports: nmap begins with a TTL of 37 to 59, of which an ordinary
+ * way leaves less than 30.
  */
-#define TRACED_MIN 33000
 static __always_inline int is_traceroute(const struct suspect *x)
 {
-	return bpf_ntohs(x->s.dport) >= TRACED_MIN && x->p.ttl <= 30;
+	__u32 port = bpf_ntohs(x->s.dport);
+
+	if (x->p.ttl <= 12)
+		return port >= 33000;
+	return x->p.ttl <= 30 && (port - 33434 <= 100 || port - 44444 <= 100);
 }
 
 /* What fails because the host itself once spoke to the sender. An answer

@@ -164,7 +164,7 @@ func (r *rolls) datagram(s *step) {
 	case 0:
 		s.p.SrcPort = pick(r, []uint16{53, 123, 1023, 1024, 5353})
 	case 1:
-		s.p.TTL = pick(r, []byte{1, 30, 31})
+		s.p.TTL = pick(r, []byte{1, 12, 13, 30, 31})
 	case 2:
 		s.p.ID, s.p.Payload = 4162, make([]byte, 300)
 	case 3:
@@ -252,7 +252,7 @@ func (l *modelLab) furnish(rng *rand.Rand, nat bool) *rolls {
 	}
 	l.openSockets()
 	r.toggles = len(l.sockets) - l.steady
-	r.ports = []uint16{80, 443, 81, 82, 83, 84, 81, 82, 83, 84, 8080, 53, 5353, 40001, 45000, 33434, 33435, 40000, 40002, 60999, 61000, 0, 65535, 32767, 32768}
+	r.ports = []uint16{80, 443, 81, 82, 83, 84, 81, 82, 83, 84, 8080, 53, 5353, 40001, 45000, 32999, 33000, 33433, 33434, 33534, 33535, 44444, 44545, 40000, 40002, 60999, 61000, 0, 65535, 32767, 32768}
 	for port := range uint16(60) {
 		r.ports = append(r.ports, 1000+port)
 	}

@@ -308,7 +308,8 @@ func (m *model) welcome(v *view, g guess, stopped bool) {
 func (m *model) isAnswer(v *view, g guess) bool {
 	ephemeral := v.dport >= m.low && v.dport <= m.high
 	if v.protocol == protoUDP {
-		traced := v.dport >= 33000 && v.ttl <= 30
+		begun := func(first uint16) bool { return v.dport >= first && v.dport <= first+100 }
+		traced := v.ttl <= 12 && v.dport >= 33000 || v.ttl <= 30 && (begun(33434) || begun(44444))
 		resolved := v.sport == 53 && v.dport >= 1024
 		return traced || v.payload > 0 && (resolved || ephemeral && isUDPService(v.sport))
 	}

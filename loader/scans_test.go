@@ -212,11 +212,18 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 			t.Fatalf("traceroute probe %d: %q", n, got)
 		}
 	}
-	for _, first := range []uint16{33000, 44444, 65000} { // mtr, tracepath, an mtr that runs for long
+	for _, trace := range []struct{ first, step, hops uint16 }{{33000, 5, 12}, {44444, 1, 30}, {65000, 5, 12}} { // mtr, tracepath, an mtr that runs for long
 		for n := range uint16(100) {
-			if got := r.verdict(from(31245, first+n*5, byte(1+n%30))); got != "pass answer" {
-				t.Fatalf("probe %d of a trace that began at port %d: %q", n, first, got)
+			if got := r.verdict(from(31245, trace.first+n*trace.step, byte(1+n%trace.hops))); got != "pass answer" {
+				t.Fatalf("probe %d of a trace that began at port %d: %q", n, trace.first, got)
 			}
+		}
+	}
+	for _, port := range []uint16{49152, 33433, 33535, 44443, 44545} {
+		far := packet.Connect(netip.MustParseAddr("203.0.113.10"), host4, port)
+		far.TTL = 37 - 24 // nmap, which begins with 37 at least, a long way off
+		if got := r.verdict(far.UDP(nil)); got != "pass counted" {
+			t.Errorf("a scanner's datagram to port %d from far away: %q", port, got)
 		}
 	}
 	for _, protocol := range []byte{2, 4, 41, 47, 50, 51, 88, 89, 103, 112, 115} {

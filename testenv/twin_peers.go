@@ -132,13 +132,13 @@ func (v visit) gnutella() error {
 
 // trace is what arrives of an mtr by UDP that runs for five minutes, with a
 // port of its own each second, from the port that is its process id; and of
-// tracepath, while its answers get lost.
+// tracepath. The answers of both get lost.
 func (v visit) trace() error {
 	var frames [][]byte
 	for probe := range 300 {
-		p := packet.TCP{Raw: true, Src: v.from, Dst: v.to, TTL: 1 + byte(probe%20), SrcPort: 31245, DstPort: uint16(33000 + probe*20)}
+		p := packet.TCP{Raw: true, Src: v.from, Dst: v.to, TTL: 1 + byte(probe%12), SrcPort: 31245, DstPort: uint16(33000 + probe*20)}
 		frames = append(frames, packet.Finish(p.UDP(make([]byte, 36))))
-		p.SrcPort, p.DstPort = uint16(50000+probe), uint16(44444+probe%64)
+		p.SrcPort, p.DstPort, p.TTL = uint16(50000+probe), uint16(44444+probe%64), 1+byte(probe%30)
 		frames = append(frames, packet.Finish(p.UDP(make([]byte, 1400))))
 	}
 	v.client.SendFrame(uplink, v.victim.MAC(uplink), nil, frames...)
