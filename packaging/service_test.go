@@ -143,6 +143,28 @@ func (m *machine) confined() {
 	if strings.Contains(status, "Uid:\t0\t") {
 		m.t.Error("the daemon runs as root")
 	}
+	m.preferred("/proc/" + m.property("MainPID"))
+}
+
+// preferred looks at the threads of the daemon's process. LimitNICE takes a
+// systemd with CAP_SYS_RESOURCE, which not every container has: then the
+// daemon says so and runs as it is.
+func (m *machine) preferred(process string) {
+	m.t.Helper()
+	if got := m.must("systemctl", "show", "denmap", "--property=LimitNICE", "--value"); got != "30\n" {
+		m.t.Errorf("RLIMIT_NICE of the unit is %s, want 30, which is nice -10", got)
+	}
+	want := "4\n" // that an event passes through
+	if m.must("awk", "/^Max nice/ { print $4 }", process+"/limits") != "30\n" {
+		want = "0\n"
+		if !strings.Contains(m.must("journalctl", "--unit=denmap"), "on a busy host lines may be late") {
+			m.t.Error("the daemon does not say that it has no right to prefer threads")
+		}
+	}
+	// proc_pid_stat(5), field 19.
+	if got := m.must("sh", "-c", "awk '$19 < 0' "+process+"/task/*/stat | wc -l"); got != want {
+		m.t.Errorf("%s threads are preferred, want %s", strings.TrimSpace(got), want)
+	}
 }
 
 // banned wants the source dropped, and events still recorded by a daemon.

@@ -3,8 +3,16 @@
 package testenv
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // actions counts the log lines of an action about an interface.
@@ -74,4 +82,47 @@ func TestInterfaceDownUp(t *testing.T) {
 	waitProtected(s.victim, uplink)
 	waitServed(s.victim, s.client, 3*time.Second)
 	s.checkCut("up again")
+}
+
+// TestEventPathIsPreferred: the threads that an event passes through to the
+// log run before all others of the daemon, and of the host.
+func TestEventPathIsPreferred(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	d := s.victim.Attach()
+	s.victim.Eventually(5*time.Second, func() error {
+		if n := d.preferredThreads(); n != 4 {
+			return fmt.Errorf("%d threads are preferred, want 4: reader, tracker, its output, log", n)
+		}
+		return nil
+	})
+}
+
+// preferredThreads is how many threads of the daemon have a nice value below
+// 0: proc_pid_stat(5), field 19.
+func (d *Daemon) preferredThreads() (n int) {
+	d.host.t.Helper()
+	tasks := fmt.Sprintf("/proc/%d/task", d.PID())
+	entries, err := os.ReadDir(tasks)
+	if err != nil {
+		d.host.t.Fatalf("read threads of denmap: %v", err)
+	}
+	for _, e := range entries {
+		stat, err := os.ReadFile(filepath.Join(tasks, e.Name(), "stat"))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended
+		}
+		if err != nil {
+			d.host.t.Fatalf("read thread of denmap: %v", err)
+		}
+		_, behind, _ := strings.Cut(string(stat), ") ") // what the name may hold comes before
+		fields := strings.Fields(behind)
+		if len(fields) < 17 {
+			d.host.t.Fatalf("read thread of denmap: %q", stat)
+		}
+		if strings.HasPrefix(fields[16], "-") {
+			n++
+		}
+	}
+	return n
 }

@@ -36,6 +36,8 @@ type teller struct {
 	mu    sync.Mutex
 	last  map[string]string    // by matter
 	since map[string]time.Time // when its trouble began
+
+	slow sync.Once // says that threads could not be hurried
 }
 
 func newTeller(report func(string)) *teller {

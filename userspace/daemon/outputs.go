@@ -116,6 +116,7 @@ func (o *outputs) configure(c config.Config) <-chan struct{} {
 
 func (o *outputs) run() {
 	defer close(o.done)
+	o.tell.hurry()
 	for {
 		select {
 		case e := <-o.queue:

@@ -112,6 +112,7 @@ func (d *daemon) fill(h Host) error {
 		IPv6Prefix: d.opts.Config.Detect.IPv6Prefix,
 		Monitor:    d.guard.monitors,
 		Locate:     d.out.places.locate,
+		Hurry:      d.tell.hurry,
 	})
 	d.bans.follow(d.tracker)
 	return nil
@@ -121,6 +122,7 @@ func (d *daemon) fill(h Host) error {
 func (d *daemon) run() {
 	d.tracking.run(func(ctx context.Context) { d.tracker.Run(ctx, d.ring.out, d.out.put) })
 	d.reader.run(func(ctx context.Context) {
+		d.tell.hurry()
 		if err := d.ring.run(ctx, d.kernel); err != nil {
 			d.ringError <- err
 		}

@@ -20,7 +20,7 @@ const (
 	// maxFacts is how many of those that sent events are remembered.
 	maxFacts = 8192
 	// forgetPart is which part of them is forgotten when there are more.
-	forgetPart = 16
+	forgetPart = 4
 	// quietAfter is how long one stays that has neither score nor ban.
 	quietAfter = time.Hour
 	// maxPlaces bounds the memory for where sources are.

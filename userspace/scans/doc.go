@@ -86,6 +86,10 @@ type Options struct {
 	// most while other sources of the same probes keep coming, so that it
 	// names them all. Negative: lines go out at once, with those known by then.
 	DecoyWait time.Duration
+
+	// Hurry is called first on each goroutine that an event passes through;
+	// nil does nothing.
+	Hurry func()
 }
 
 // withDefaults returns o with every zero value filled in.
@@ -116,6 +120,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DecoyWait == 0 {
 		o.DecoyWait = defaultDecoyWait
+	}
+	if o.Hurry == nil {
+		o.Hurry = func() {}
 	}
 	return o
 }

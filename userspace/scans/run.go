@@ -27,6 +27,7 @@ type outgoing struct {
 // and the next process adopts them. Run may be called once; a call of
 // Options.Locate that hangs outlives it.
 func (t *Tracker) Run(ctx context.Context, in <-chan event.Detection, out func(event.Event)) {
+	t.opts.Hurry()
 	queue := make(chan outgoing, outQueue)
 	finished := make(chan struct{})
 	go func() {
@@ -95,6 +96,7 @@ const maxLate = 3
 // output adds places and passes events on. A locator that is slow or hangs
 // must neither cost lines nor hold them up for long.
 func (t *Tracker) output(queue <-chan outgoing, out func(event.Event)) {
+	t.opts.Hurry()
 	late := 0
 	for o := range queue {
 		t.awaitDecoys(o, len(queue))
