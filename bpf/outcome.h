@@ -97,15 +97,29 @@ static __always_inline void note_listener(const struct suspect *x)
 		l->tick = ticks();
 }
 
+/* Modulo 2^32: it may have been before the last boot. */
+static __always_inline int was_there(const struct listener *l, __u64 now)
+{
+	return l && l->second && (__u32)(now / 1000000000 + 1) - l->second < SERVICE_MEMORY_S;
+}
+
 /* Services restart while clients and monitors keep calling, and the last
  * packets of a call arrive when its port is closed.
  */
 static __always_inline int had_listener(const struct suspect *x)
 {
-	struct listener *l = listener_of(x->p.protocol, x->s.dport);
+	return was_there(listener_of(x->p.protocol, x->s.dport), x->now);
+}
 
-	/* Modulo 2^32: it may have been before the last boot. */
-	return l && l->second && (__u32)(x->now / 1000000000 + 1) - l->second < SERVICE_MEMORY_S;
+/* The other end of a call reports on it to the next odd port (RFC 3550 11),
+ * whether somebody here reads that or not.
+ */
+static __always_inline int is_call_report(const struct suspect *x)
+{
+	__u16 port = bpf_ntohs(x->s.dport);
+
+	return x->p.protocol == IPPROTO_UDP && port & 1 && port > 1024 &&
+	       was_there(listener_of(IPPROTO_UDP, bpf_htons(port - 1)), x->now);
 }
 
 /* Most datagrams are for a socket that was found a moment ago. */
@@ -131,33 +145,37 @@ static __always_inline int is_ephemeral(__be16 dport)
 }
 
 /* UDP services that a host asks and that may answer late: those below 1024
- * and the registered ones that are asked most.
+ * and the registered ones that are asked most; and those that are made to
+ * answer whom a forger names.
  */
 static __always_inline int is_udp_service(__be16 sport)
 {
 	switch (bpf_ntohs(sport)) {
 	case 1194: /* OpenVPN */
+	case 1434: /* SQL Server's browser */
 	case 1701: /* L2TP */
 	case 1812: /* RADIUS */
 	case 1813:
 	case 1900:  /* SSDP */
+	case 3283:  /* Apple Remote Desktop */
+	case 3389:  /* remote desktop */
 	case 3478:  /* STUN */
+	case 3702:  /* WS-Discovery */
 	case 4433:  /* QUIC */
 	case 4500:  /* IPsec NAT traversal */
 	case 5060:  /* SIP */
 	case 5353:  /* mDNS */
 	case 5355:  /* LLMNR */
+	case 5683:  /* CoAP */
 	case 8443:  /* QUIC */
+	case 11211: /* memcached */
+	case 27015: /* Source games */
+	case 27960: /* Quake 3 games */
+	case 37810: /* recorders of cameras */
 	case 51820: /* WireGuard */
 		return 1;
 	}
 	return bpf_ntohs(sport) < 1024;
-}
-
-/* Resolvers choose their ports themselves, from all above 1023: RFC 5452. */
-static __always_inline int is_dns_answer(const struct segment *s)
-{
-	return bpf_ntohs(s->sport) == 53 && bpf_ntohs(s->dport) >= 1024;
 }
 
 /* What traceroutes send to ports that nobody should have. At most 30 hops are
@@ -176,17 +194,17 @@ static __always_inline int is_traceroute(const struct suspect *x)
 	return x->p.ttl <= 30 && (port - 33434 <= 100 || port - 44444 <= 100);
 }
 
-/* What fails because the host itself once spoke to the sender. An answer
- * says something; nmap asks most ports with an empty datagram. Peers of
+/* What fails because the host itself once spoke to the sender, or somebody
+ * in its name. An answer says something; nmap asks most ports with an empty
+ * datagram. Its port is the asker's choice: any above 1023 (RFC 5452). Peers of
  * connections that the host has lost send ACKs and FINs to the ports it
  * used; a scanner's header gives itself away.
  */
 static __always_inline int is_answer(const struct suspect *x)
 {
 	if (x->p.protocol == IPPROTO_UDP)
-		return is_traceroute(x) ||
-		       (x->s.payload && (is_dns_answer(&x->s) ||
-					 (is_ephemeral(x->s.dport) && is_udp_service(x->s.sport))));
+		return is_traceroute(x) || (x->s.payload && bpf_ntohs(x->s.dport) >= 1024 &&
+					    is_udp_service(x->s.sport));
 	return x->g.suspicion == NEEDS_ANY && x->g.tool != TOOL_NMAP && is_ephemeral(x->s.dport);
 }
 

@@ -266,7 +266,7 @@ func (m *model) outcome(v *view, g guess, stopped bool) string {
 	if translated || m.isAnswer(v, g) {
 		return "pass answer"
 	}
-	if g.question != isOurs && m.heardToday(v) && !(g.crafted && departs.craftedToGone) {
+	if g.question != isOurs && (m.heardToday(v) || m.isCallReport(v)) && !(g.crafted && departs.craftedToGone) {
 		return "pass service-gone"
 	}
 	return ""
@@ -310,15 +310,14 @@ func (m *model) isAnswer(v *view, g guess) bool {
 	if v.protocol == protoUDP {
 		begun := func(first uint16) bool { return v.dport >= first && v.dport <= first+100 }
 		traced := v.ttl <= 12 && v.dport >= 33000 || v.ttl <= 30 && (begun(33434) || begun(44444))
-		resolved := v.sport == 53 && v.dport >= 1024
-		return traced || v.payload > 0 && (resolved || ephemeral && isUDPService(v.sport))
+		return traced || v.payload > 0 && v.dport >= 1024 && isUDPService(v.sport)
 	}
 	return ephemeral && g.question == isWanted && g.tool != event.ToolNmap
 }
 
 func isUDPService(port uint16) bool {
 	switch port {
-	case 1194, 1701, 1812, 1813, 1900, 3478, 4433, 4500, 5060, 5353, 5355, 8443, 51820:
+	case 1194, 1434, 1701, 1812, 1813, 1900, 3283, 3389, 3478, 3702, 4433, 4500, 5060, 5353, 5355, 5683, 8443, 11211, 27015, 27960, 37810, 51820:
 		return true
 	}
 	return port < 1024
@@ -340,6 +339,15 @@ func (m *model) hear(v *view) {
 
 func (m *model) heardToday(v *view) bool {
 	h := m.listened[heard{v.protocol == protoUDP, v.dport}]
+	return m.isToday(h)
+}
+
+// isCallReport: RTCP beside a port of RTP.
+func (m *model) isCallReport(v *view) bool {
+	return v.protocol == protoUDP && v.dport%2 == 1 && v.dport > 1024 && m.isToday(m.listened[heard{true, v.dport - 1}])
+}
+
+func (m *model) isToday(h *hearing) bool {
 	return h != nil && uint64(m.now/time.Second)+1-h.second < 24*60*60
 }
 

@@ -193,9 +193,12 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 	if got := r.verdict(from(16384, port, 60)); got != "pass service-gone" {
 		t.Errorf("late packet of a call: %q", got)
 	}
+	if got := r.verdict(from(16385, port|1, 60)); port%2 == 0 && got != "pass service-gone" {
+		t.Errorf("report beside a call: %q", got)
+	}
 	for n := range uint16(200) {
-		for _, sport := range []uint16{53, 123, 443, 3478} {
-			if got := r.verdict(from(sport, 33000+n, 60)); got != "pass answer" {
+		for _, sport := range []uint16{53, 123, 443, 3478, 1900, 3702, 11211} {
+			if got := r.verdict(from(sport, 2000+n*317, 60)); got != "pass answer" {
 				t.Fatalf("late answer from port %d: %q", sport, got)
 			}
 		}

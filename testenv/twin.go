@@ -40,11 +40,13 @@ var answerTwins = []twin{
 	{"a peer that closes 200 forgotten connections", "maimon", func(v visit) error { return v.forgotten(200, 0) }},
 	{"a crawler that meets dead hosts", "syn", visit.crawl},
 	{"backscatter of other people's floods", "odd-flags", visit.backscatter},
+	{"answers of eight services to a forger", "udp", visit.reflected},
 }
 
 var peerTwins = []twin{
 	{"a load balancer's half-open checks of ten services", "syn", visit.halfOpen},
 	{"the last RTP packets of 100 calls", "udp", visit.calls},
+	{"reports on 40 calls that nobody reads", "udp", visit.reports},
 	{"broadcast and multicast", "udp", visit.announcements},
 	{"200 BitTorrent-like peers", "udp", visit.peers},
 	{"50 Gnutella-like peers", "connect", visit.gnutella},

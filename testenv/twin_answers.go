@@ -244,6 +244,20 @@ func (v visit) backscatter() error {
 	return nil
 }
 
+// reflected is what servers answer to a forger who asked them in this
+// host's name: one of each kind, to a port of the forger's choice each time.
+func (v visit) reflected() error {
+	var frames [][]byte
+	for i, service := range []uint16{53, 123, 161, 389, 1900, 3702, 5683, 11211} {
+		for n := range 40 {
+			p := packet.TCP{Raw: true, Src: neighbour(v.from, i+1), Dst: v.to, SrcPort: service, DstPort: uint16(1024 + (i*40+n)*197)}
+			frames = append(frames, packet.Finish(p.UDP(make([]byte, 440))))
+		}
+	}
+	v.client.SendFrame(uplink, v.victim.MAC(uplink), nil, frames...)
+	return nil
+}
+
 // neighbour returns a documentation address that no host of the lab has.
 func neighbour(like netip.Addr, n int) netip.Addr {
 	if like.Is4() {

@@ -65,6 +65,31 @@ func (v visit) calls() error {
 	return nil
 }
 
+// reports is a trunk of calls whose other end reports on each of them to the
+// next odd port (RFC 3550), which a host that wants no reports does not open.
+func (v visit) reports() error {
+	peer := v.client.ListenPacket(30000)
+	defer peer.Close()
+	for i := range 40 {
+		port := uint16(11000 + 2*i)
+		conn := v.victim.ListenPacket(port)
+		_, err := peer.WriteTo(make([]byte, 172), &net.UDPAddr{IP: v.to.AsSlice(), Port: int(port)})
+		if err == nil {
+			err = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+		}
+		if err == nil {
+			_, _, err = conn.ReadFrom(make([]byte, 256))
+		}
+		if err == nil {
+			_, err = peer.WriteTo(make([]byte, 60), &net.UDPAddr{IP: v.to.AsSlice(), Port: int(port + 1)})
+		}
+		if err = errors.Join(err, conn.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // announcements are datagrams to 40 closed ports of everybody.
 func (v visit) announcements() error {
 	p := packet.TCP{Raw: true, Src: v.from, Dst: netip.MustParseAddr("255.255.255.255"), SrcPort: 5678}
