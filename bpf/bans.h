@@ -97,9 +97,9 @@ static __always_inline int is_stop_of(const struct stop *s, const struct suspect
 }
 
 /* Whether a ban that is remembered of the address is in force. */
-static __always_inline int still_stops(const struct stop *s, const struct suspect *x)
+static __always_inline int still_stops(const struct stop *s, const struct suspect *x, __u64 lifted)
 {
-	return is_stop_of(s, x) && ticks() < s->recheck && s->lifted == last_lift();
+	return is_stop_of(s, x) && ticks() < s->recheck && s->lifted == lifted;
 }
 
 /* Moves what was counted of another ban to that. */
@@ -122,9 +122,10 @@ __noinline int settle_stop(struct stop *s)
 }
 
 /* Counts a packet that the ban at x->key stopped, and remembers it. Another
- * that is at work is not forgotten for it.
+ * that is at work is not forgotten for it. lifted is last_lift() as it was
+ * before the ban was looked up: one that is lifted meanwhile is void.
  */
-__noinline int note_stop(const struct suspect *x, struct ban *ban)
+__noinline int note_stop(const struct suspect *x, struct ban *ban, __u64 lifted)
 {
 	struct stop *s;
 
@@ -140,7 +141,7 @@ __noinline int note_stop(const struct suspect *x, struct ban *ban)
 	s->grade = ban->grade;
 	s->recheck = ban->recheck;
 	s->since = ban->since;
-	s->lifted = last_lift();
+	s->lifted = lifted;
 	s->key = x->key;
 	return 0;
 }
@@ -155,18 +156,19 @@ enum banned {
 static __always_inline enum banned is_banned(struct suspect *x)
 {
 	struct stop *s = stop_of(x);
+	__u64 lifted = last_lift();
 	__u32 due = 0;
 	struct ban *ban;
 
 	if (s && s->grade != GRADE_BLIND && !(monitor && s->grade != GRADE_MANUAL) &&
-	    still_stops(s, x)) {
+	    still_stops(s, x, lifted)) {
 		s->dropped++;
 		return BANNED;
 	}
 	ban = find_ban(&bans, x, &x->key, &due);
 	if (!ban)
 		return NOT_BANNED;
-	note_stop(x, ban);
+	note_stop(x, ban, lifted);
 	return due && ban->grade == GRADE_PROVEN ? BANNED_DUE : BANNED;
 }
 
@@ -176,9 +178,10 @@ static __always_inline enum banned is_banned(struct suspect *x)
 static __always_inline int is_syn_stopped(struct suspect *x)
 {
 	struct stop *s = stop_of(x);
+	__u64 lifted = last_lift();
 	struct ban *ban;
 
-	if (s && s->grade == GRADE_BLIND && still_stops(s, x)) {
+	if (s && s->grade == GRADE_BLIND && still_stops(s, x, lifted)) {
 		s->dropped++;
 		return 1;
 	}
@@ -186,7 +189,7 @@ static __always_inline int is_syn_stopped(struct suspect *x)
 	ban = bpf_map_lookup_elem(&blind_bans, &x->key);
 	if (!ban || ticks() >= ban->recheck)
 		return 0;
-	note_stop(x, ban);
+	note_stop(x, ban, lifted);
 	return 1;
 }
 
