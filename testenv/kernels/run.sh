@@ -20,7 +20,10 @@ esac
 [ $# -gt 0 ] || set -- 6.1 6.12
 work=$PWD/build/kernels
 mkdir -p "$work"
-grep "$tier" testenv/kernels/tests >"$work/tests"
+grep "$tier" testenv/kernels/tests >"$work/tests" || {
+	echo "kernels: no line of testenv/kernels/tests matches '$tier' (a basic regular expression)" >&2
+	exit 2
+}
 CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/denmap" ./cmd/denmap
 # The tag: tests that set the machine's clock and put it to sleep.
 for tests in loader testenv; do
