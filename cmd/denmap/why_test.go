@@ -71,7 +71,7 @@ new handshakes completed on 22,80,443
 
 6 probes counted, the latest 4 in 30ms:
 TIME                     PORT  KIND  FLAGS        TTL  WINDOW  OUTCOME  RULE                                                          POINTS  SCORE
-2026-01-02 03:04:05.000  21    syn   -            -    -       not-kept   no socket on port 21, header not from a kernel's connect()  +2      2 of 8
+2026-01-02 03:04:05.000  21    syn   -            -    -       not-kept   SYN to port 21 not from a kernel's connect()                +2      2 of 8
 2026-01-02 03:04:05.010  22    syn   SYN          52   1024    crafted  exact nmap SYN                                                +2      4 of 8
 2026-01-02 03:04:05.020  161   udp   -            52   -       closed   no socket on UDP port 161                                     +1      udp 1 of 16
 2026-01-02 03:04:05.030  80    xmas  FIN+PSH+URG  40   1024    crafted  flags no stack sends                                          +2      8 of 8

@@ -169,7 +169,7 @@ func ruleOf(p event.Probe, ipv6 bool) string {
 	if isHalfOpen(p) {
 		return fmt.Sprintf("handshake on port %d reset half-open", p.Port)
 	}
-	if !p.Known && p.Kind == event.SYN && p.Points == 1 {
+	if !p.Known && p.Kind == event.SYN { // whatever became of it
 		return fmt.Sprintf("SYN to port %d not from a kernel's connect()", p.Port)
 	}
 	if tool := exactTool(p, ipv6); tool != event.ToolUnknown {

@@ -29,7 +29,7 @@ func TestProbeWords(t *testing.T) {
 		{"masscan", known(event.SYN, 2, event.ToolMasscan, syn, 1024, 250), false, "SYN", outcomeCrafted, "exact masscan SYN"},
 		{"zmap, of whichever version", known(event.SYN, 2, event.ToolZmap, syn, 65535, 60), false, "SYN", outcomeClosed, raw},
 		{"raw", known(event.SYN, 2, event.ToolRaw, syn, 8192, 64), false, "SYN", outcomeClosed, raw},
-		{"the filter's", event.Probe{Port: 22, Kind: event.SYN, Points: 2, Tool: event.ToolNmap}, false, "", outcomeNotKept, raw},
+		{"the filter's", event.Probe{Port: 22, Kind: event.SYN, Points: 2, Tool: event.ToolNmap}, false, "", outcomeNotKept, "SYN to port 22 not from a kernel's connect()"},
 		{"the filter's, of a kernel", event.Probe{Port: 22, Kind: event.Connect, Points: 1}, false, "", outcomeClosed, "no socket on port 22"},
 		{"nmap at an open port", known(event.SYN, 1, event.ToolNmap, syn, 1024, 50), false, "SYN", outcomeCrafted, "exact nmap SYN"},
 		{"old stacks", known(event.SYN, 1, event.ToolRaw, syn, 8192, 64), false, "SYN", outcomeClosed, "no socket on port 22"},
