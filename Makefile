@@ -26,7 +26,7 @@ check-generated: ## fail if the committed BPF objects are out of date
 	CLANG=$(CLANG) sh bpf/check.sh
 
 lint: ## gofmt, vet, staticcheck, clang-format
-	@test -z "$$(gofmt -l bpf cmd loader packaging testenv userspace | tee /dev/stderr)"
+	@test -z "$$(gofmt -l bpf cmd docs loader packaging testenv userspace | tee /dev/stderr)"
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	$(CLANG_FORMAT) --dry-run --Werror bpf/scan.c bpf/*.h
