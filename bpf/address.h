@@ -2,7 +2,10 @@
 #ifndef DENMAP_ADDRESS_H
 #define DENMAP_ADDRESS_H
 
-#include "parse.h"
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+#include "packet.h"
 
 #define WHOLE_ADDRESS 128
 

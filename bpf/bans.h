@@ -10,16 +10,21 @@
  * use of its room: the stack is short.
  */
 
-/* A ban in force, else NULL; in monitor mode only manual ones are. The clock
- * is dear, so it is read once every RECHECK_TICKS; *due says that this packet
- * was the one.
+/* Whether bans of the grade stop packets: in monitor mode only manual ones do. */
+static __always_inline int is_enforced(__u32 grade)
+{
+	return !monitor || grade == GRADE_MANUAL;
+}
+
+/* A ban in force, else NULL. The clock is dear, so it is read once every
+ * RECHECK_TICKS; *due says that this packet was the one.
  */
 static __always_inline struct ban *ban_in_force(void *map, const struct prefix *key, __u32 *due)
 {
 	struct ban *ban = bpf_map_lookup_elem(map, key);
 	__u64 tick = ticks();
 
-	if (!ban || (monitor && ban->grade != GRADE_MANUAL))
+	if (!ban || !is_enforced(ban->grade))
 		return NULL;
 	if (tick < ban->recheck)
 		return ban;
@@ -160,8 +165,7 @@ static __always_inline enum banned is_banned(struct suspect *x)
 	__u32 due = 0;
 	struct ban *ban;
 
-	if (s && s->grade != GRADE_BLIND && !(monitor && s->grade != GRADE_MANUAL) &&
-	    still_stops(s, x, lifted)) {
+	if (s && s->grade != GRADE_BLIND && is_enforced(s->grade) && still_stops(s, x, lifted)) {
 		s->dropped++;
 		return BANNED;
 	}

@@ -2,7 +2,10 @@
 #ifndef DENMAP_CLASSIFY_H
 #define DENMAP_CLASSIFY_H
 
-#include "parse.h"
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+#include "options.h"
 
 #define FIN 0x01
 #define SYN 0x02
@@ -111,22 +114,27 @@ static __always_inline int has_masscan_id(const struct packet *p, const struct s
 	return !p->ipv6 && p->id == (__u16)(bpf_ntohl(p->dst[3]) ^ bpf_ntohs(s->dport) ^ s->seq);
 }
 
+/* An MSS of Ethernet and nothing else. */
+static __always_inline int has_mss_alone(const struct segment *s)
+{
+	return s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460;
+}
+
 /* The single packets that no kernel sends and a known scanner does, in the
  * exact form: ../docs/ARCHITECTURE.md, "Crafted packets". A looser match
  * would meet controllers and phones.
  */
 static __always_inline enum scan_tool exact_scanner(const struct packet *p, const struct segment *s)
 {
-	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1024 &&
-	    !s->ack) {
+	if (has_mss_alone(s) && !s->ack) {
 		/* nmap: TTL 37 to 59 over IPv4; hop limit 255, no flow label over IPv6 */
-		if (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df)
+		if (s->window == 1024 &&
+		    (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df))
 			return TOOL_NMAP;
+		/* masscan since 1.3.9; TTL 255 */
+		if (s->window == 1025 && p->ttl > 64 && (p->ipv6 || has_masscan_id(p, s)))
+			return TOOL_MASSCAN;
 	}
-	/* masscan since 1.3.9; TTL 255 */
-	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1025 &&
-	    !s->ack && p->ttl > 64 && (p->ipv6 || has_masscan_id(p, s)))
-		return TOOL_MASSCAN;
 	if (s->header != sizeof(struct tcphdr))
 		return TOOL_UNKNOWN;
 	if (s->window == 512 && s->ack)
@@ -245,7 +253,7 @@ static __always_inline void classify_syn(struct guess *g, const struct packet *p
  */
 static __always_inline enum scan_tool bare_tool(const struct packet *p, const struct segment *s)
 {
-	if (s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460 && s->window == 1024)
+	if (has_mss_alone(s) && s->window == 1024)
 		return p->df && !p->ipv6 ? TOOL_UNKNOWN : TOOL_NMAP;
 	if (s->header != sizeof(struct tcphdr) || (p->df && !p->ipv6))
 		return TOOL_UNKNOWN;

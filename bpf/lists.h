@@ -101,8 +101,8 @@ __noinline int entry_flags(struct packet *p, __u32 list, __u32 len)
 }
 
 /* The enum list_flags of an IPv6 address that may match, 0: not listed. The
- * longest entry decides. Lists know nothing of interfaces: a link-local address is listed
- * as it is.
+ * longest entry decides. Lists know nothing of interfaces: a link-local
+ * address is listed as it is.
  */
 __noinline int flags_of_ipv6(struct packet *p, __u32 list)
 {

@@ -6,7 +6,9 @@
  * parsed passes.
  */
 #include "judge.h"
+#include "link.h"
 #include "lists.h"
+#include "parse.h"
 #include "settle.h"
 
 /* Keeps the type information of enums that only name numbers. */
