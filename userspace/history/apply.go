@@ -17,8 +17,12 @@ var errIncomplete = errors.New("incomplete event")
 // batch is one transaction of the writer.
 type batch struct {
 	tx         *sql.Tx
-	statements map[string]*sql.Stmt
+	statements map[string]*sql.Stmt  // prepared
+	bound      map[string]*sql.Stmt  // those that the transaction has run
 	counts     map[int64]*increments // by minute
+
+	row    row   // the one that is on its way
+	fields []any // of it
 }
 
 // begin starts a transaction.
@@ -27,7 +31,12 @@ func (f *file) begin() (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &batch{tx: tx, statements: f.statements, counts: make(map[int64]*increments)}, nil
+	b := &batch{
+		tx: tx, statements: f.statements,
+		bound: make(map[string]*sql.Stmt), counts: make(map[int64]*increments),
+	}
+	b.fields = b.row.fields()
+	return b, nil
 }
 
 const (
@@ -55,13 +64,23 @@ var (
 
 	// batchStatements are all that a batch runs; they are prepared once.
 	batchStatements = []string{
-		selectScanByID, upsertScan, upsertBan, endBan, endBanOf, insertNote, setMeta,
+		insertScan, selectScanByID, updateScan, upsertBan, endBan, endBanOf, insertNote, setMeta,
 		addMinutes, addHours,
 	}
 )
 
+// statement returns one of batchStatements as the transaction runs it.
+func (b *batch) statement(text string) *sql.Stmt {
+	stmt := b.bound[text]
+	if stmt == nil {
+		stmt = b.tx.Stmt(b.statements[text])
+		b.bound[text] = stmt
+	}
+	return stmt
+}
+
 func (b *batch) exec(text string, args ...any) (changed int64, err error) {
-	result, err := b.tx.Stmt(b.statements[text]).Exec(args...)
+	result, err := b.statement(text).Exec(args...)
 	if err != nil {
 		return 0, err
 	}
@@ -81,24 +100,14 @@ func (b *batch) applyScan(e event.Event) error {
 	if e.Scan == nil || e.ID == "" || !e.Scan.Source.IsValid() {
 		return fmt.Errorf("%s: %w", e.Action, errIncomplete)
 	}
-	old, found, err := b.stored(e.ID)
+	old, err := b.putScan(e)
 	if err != nil {
 		return err
 	}
-	n := b.at(e.Time)
-	// What has no kind is no scan but a ban: an operator's, or one that was
-	// adopted and forgotten.
-	if found || e.Scan.Kinds != 0 {
-		s := merge(old, e)
-		if _, err := b.exec(upsertScan, rowOf(s).values()...); err != nil {
-			return err
-		}
-		n.add(old, s, found)
-	}
 	switch {
 	case e.Action == event.SourceBanned && e.Scan.Enforced:
-		if !found || old.Action != Banned {
-			n.bans++
+		if old.Action != Banned {
+			b.at(e.Time).bans++
 		}
 		return b.putBan(e)
 	case e.Action == event.SourceUnbanned:
@@ -107,18 +116,42 @@ func (b *batch) applyScan(e event.Event) error {
 	return nil
 }
 
-// stored returns what is known of a scan.
-func (b *batch) stored(id string) (Scan, bool, error) {
-	var r row
-	err := b.tx.Stmt(b.statements[selectScanByID]).QueryRow(id).Scan(r.targets()...)
+// putScan stores what an event says of a scan, and returns what was known of
+// it before: the zero Scan if nothing was. In a flood nearly all are new, so
+// that is tried first.
+func (b *batch) putScan(e event.Event) (old Scan, err error) {
+	// What has no kind is no scan but a ban: an operator's, or one that was
+	// adopted and forgotten.
+	if e.Scan.Kinds != 0 {
+		s := merge(Scan{}, e)
+		b.row = rowOf(s)
+		isNew, err := b.exec(insertScan, b.fields...)
+		if err != nil {
+			return Scan{}, err
+		}
+		if isNew > 0 {
+			b.at(e.Time).add(Scan{}, s)
+			return Scan{}, nil
+		}
+	}
+	b.row = row{}
+	err = b.statement(selectScanByID).QueryRow(e.ID).Scan(b.fields...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Scan{}, false, nil
+		return Scan{}, nil
 	}
 	if err != nil {
-		return Scan{}, false, err
+		return Scan{}, err
 	}
-	s, err := r.scan()
-	return s, err == nil, err
+	if old, err = b.row.scan(); err != nil {
+		return Scan{}, err
+	}
+	s := merge(old, e)
+	b.row = rowOf(s)
+	if _, err := b.exec(updateScan, b.fields...); err != nil {
+		return Scan{}, err
+	}
+	b.at(e.Time).add(old, s)
+	return old, nil
 }
 
 func (b *batch) putBan(e event.Event) error {

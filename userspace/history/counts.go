@@ -38,9 +38,10 @@ func (b *batch) at(t time.Time) *increments {
 	return n
 }
 
-// add counts what an event has changed about a scan.
-func (n *increments) add(old, s Scan, found bool) {
-	if !found {
+// add counts what an event has changed about a scan. old is the zero Scan if
+// it is new.
+func (n *increments) add(old, s Scan) {
+	if old.ID == "" {
 		n.scans++
 	}
 	if s.Probes > old.Probes {

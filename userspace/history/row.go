@@ -11,11 +11,10 @@ import (
 	"denmap/userspace/event"
 )
 
-// column is one column of scans with the value that it has.
+// column is one column of scans.
 type column struct {
 	name  string
-	value any // to store
-	scan  any // to read into
+	field any // points to its value: to store it, and to read into
 }
 
 // row carries one row of scans between SQL and a Scan. One list serves
@@ -37,28 +36,29 @@ type row struct {
 
 func (r *row) columns() []column {
 	return []column{
-		{"id", r.id, &r.id}, {"addr", r.addr, &r.addr}, {"bits", r.bits, &r.bits},
-		{"destination", r.destination, &r.destination}, {"interface", r.iface, &r.iface},
-		{"first_ms", r.first, &r.first}, {"last_ms", r.last, &r.last}, {"ended_ms", r.ended, &r.ended},
-		{"kinds", r.kinds, &r.kinds}, {"tool", r.tool, &r.tool}, {"confidence", r.confidence, &r.confidence},
-		{"transport", r.transport, &r.transport}, {"score", r.score, &r.score}, {"threshold", r.threshold, &r.threshold},
-		{"probes", r.probes, &r.probes}, {"dropped", r.dropped, &r.dropped},
-		{"distinct_ports", r.distinct, &r.distinct}, {"ports", r.ports, &r.ports},
-		{"grade", r.grade, &r.grade}, {"action", r.action, &r.action},
-		{"enforced", r.enforced, &r.enforced}, {"protected", r.protected, &r.protected}, {"watched", r.watched, &r.watched},
-		{"ban_until_ms", r.until, &r.until}, {"reason", r.reason, &r.reason},
-		{"country", r.country, &r.country}, {"country_name", r.name, &r.name}, {"city", r.city, &r.city},
-		{"latitude", r.latitude, &r.latitude}, {"longitude", r.longitude, &r.longitude},
-		{"asn", r.asn, &r.asn}, {"as_name", r.as, &r.as}, {"special", r.special, &r.special},
-		{"place_source", r.database, &r.database}, {"group_id", r.group, &r.group}, {"group_size", r.size, &r.size},
-		{"group_sources", r.members, &r.members}, {"group_proven", r.proven, &r.proven}, {"peak", r.peak, &r.peak},
+		{"id", &r.id}, {"addr", &r.addr}, {"bits", &r.bits},
+		{"destination", &r.destination}, {"interface", &r.iface},
+		{"first_ms", &r.first}, {"last_ms", &r.last}, {"ended_ms", &r.ended},
+		{"kinds", &r.kinds}, {"tool", &r.tool}, {"confidence", &r.confidence},
+		{"transport", &r.transport}, {"score", &r.score}, {"threshold", &r.threshold},
+		{"probes", &r.probes}, {"dropped", &r.dropped},
+		{"distinct_ports", &r.distinct}, {"ports", &r.ports},
+		{"grade", &r.grade}, {"action", &r.action},
+		{"enforced", &r.enforced}, {"protected", &r.protected}, {"watched", &r.watched},
+		{"ban_until_ms", &r.until}, {"reason", &r.reason},
+		{"country", &r.country}, {"country_name", &r.name}, {"city", &r.city},
+		{"latitude", &r.latitude}, {"longitude", &r.longitude},
+		{"asn", &r.asn}, {"as_name", &r.as}, {"special", &r.special},
+		{"place_source", &r.database}, {"group_id", &r.group}, {"group_size", &r.size},
+		{"group_sources", &r.members}, {"group_proven", &r.proven}, {"peak", &r.peak},
 	}
 }
 
-// scanColumns and upsertScan are made of the list once.
+// Made of the list once. Both statements take the fields in its order.
 var (
 	scanColumns = columnNames()
-	upsertScan  = upsertStatement()
+	insertScan  = "INSERT INTO scans (" + scanColumns + ") VALUES (" + marks() + ") ON CONFLICT (id) DO NOTHING"
+	updateScan  = "UPDATE scans SET (" + scanColumns + ") = (" + marks() + ") WHERE id = ?1"
 )
 
 func columnNames() string {
@@ -69,41 +69,24 @@ func columnNames() string {
 	return strings.Join(names, ", ")
 }
 
-func upsertStatement() string {
-	var marks, sets []string
-	for _, c := range (&row{}).columns() {
-		marks = append(marks, "?")
-		if c.name != "id" {
-			sets = append(sets, c.name+" = excluded."+c.name)
-		}
-	}
-	return "INSERT INTO scans (" + scanColumns + ") VALUES (" + strings.Join(marks, ", ") +
-		") ON CONFLICT (id) DO UPDATE SET " + strings.Join(sets, ", ")
+// marks stands for a value of each column; the first is the ID.
+func marks() string {
+	return strings.TrimSuffix(strings.Repeat("?, ", len((&row{}).columns())), ", ")
 }
 
-// targets returns where to read a row of scanColumns into.
-func (r *row) targets() []any {
+// fields point to the values of a row of scanColumns.
+func (r *row) fields() []any {
 	columns := r.columns()
 	out := make([]any, len(columns))
 	for i, c := range columns {
-		out[i] = c.scan
-	}
-	return out
-}
-
-// values returns what to store, in the order of scanColumns.
-func (r *row) values() []any {
-	columns := r.columns()
-	out := make([]any, len(columns))
-	for i, c := range columns {
-		out[i] = c.value
+		out[i] = c.field
 	}
 	return out
 }
 
 // rowOf returns a scan as it is stored.
-func rowOf(s Scan) *row {
-	r := &row{
+func rowOf(s Scan) row {
+	r := row{
 		id: text(s.ID), iface: text(s.Interface), reason: text(s.Reason), transport: text(s.Transport),
 		first: milli(s.First), last: milli(s.Last), ended: milli(s.Ended), until: milli(s.BanUntil),
 		kinds: int64(s.Kinds), tool: int64(s.Tool), confidence: int64(s.Confidence),
@@ -123,7 +106,8 @@ func rowOf(s Scan) *row {
 		r.destination = s.Destination.AsSlice()
 	}
 	if s.Place.HasCoordinates {
-		r.latitude, r.longitude = &s.Place.Latitude, &s.Place.Longitude
+		latitude, longitude := s.Place.Latitude, s.Place.Longitude
+		r.latitude, r.longitude = &latitude, &longitude
 	}
 	return r
 }

@@ -58,7 +58,7 @@ func (r *Reader) Scan(ctx context.Context, id string) (s Scan, found bool, err e
 func readScan(rows *sql.Rows) (Scan, cursor, error) {
 	var at cursor
 	var r row
-	if err := rows.Scan(append([]any{&at.seq}, r.targets()...)...); err != nil {
+	if err := rows.Scan(append([]any{&at.seq}, r.fields()...)...); err != nil {
 		return Scan{}, at, err
 	}
 	at.last = r.last
