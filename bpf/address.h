@@ -109,6 +109,24 @@ static __always_inline void set_hint(__u64 h, enum hint what)
 		set_mark(MARK_BANS);
 }
 
+static __always_inline __u32 onlink_bit(const __be32 addr[4])
+{
+	return (addr[0] ^ addr[1]) * 0x9e3779b1U >> 26;
+}
+
+/* Whether an IPv6 address is in a directly connected prefix. Few are, so a
+ * word says which are not: a trie is dear.
+ */
+static __always_inline int is_onlink(const struct prefix *key)
+{
+	__u32 zero = 0;
+	struct gate *gate = bpf_map_lookup_elem(&gates, &zero);
+
+	if (gate && !(gate->onlink >> onlink_bit(key->addr) & 1))
+		return 0;
+	return bpf_map_lookup_elem(&onlink, key) != NULL;
+}
+
 /* Under which prefix a source is scored: IPv4 alone; IPv6 by ipv6_prefix,
  * but alone where neighbours share a prefix for other reasons.
  */
@@ -117,8 +135,7 @@ static __always_inline void source_key(struct prefix *out, const struct packet *
 	struct prefix key; /* on the stack: see entry_of */
 
 	whole_address(&key, p->src, ifindex);
-	if (p->ipv6 && !is_link_local(p->src) && !is_nat64(p->src) &&
-	    !bpf_map_lookup_elem(&onlink, &key))
+	if (p->ipv6 && !is_link_local(p->src) && !is_nat64(p->src) && !is_onlink(&key))
 		shorten(&key, ipv6_prefix);
 	*out = key;
 }

@@ -56,6 +56,7 @@ struct suspect {
 	__u32 due;	 /* for an entry, or has one: score.h */
 	__u32 traced;	 /* its trace is kept */
 	__u32 hints;	 /* enum hint of its address */
+	__u32 has_entry; /* its source has one: is_repeated found it */
 
 	/* Set before they are used; what comes first in the struct starts at 0. */
 	__u32 nth;	   /* of the source's counted probes */

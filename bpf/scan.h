@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum layout {
-	LAYOUT_VERSION = 5,
+	LAYOUT_VERSION = 6,
 	PROBE_SLOTS = 32, /* distinct probes remembered of a source: bounds the scores */
 	EVENT_PORTS = 16, /* ports reported with an event */
 	TOOL_SLOTS = 16,

@@ -91,6 +91,7 @@ type ScanGate struct {
 	PassAfter   uint32
 	HintHalf    uint32
 	ListChanges uint32
+	Onlink      uint64
 	PauseUntil  uint64
 }
 
@@ -134,7 +135,7 @@ type ScanIndexSet struct {
 type ScanLayout uint32
 
 const (
-	ScanLayoutLAYOUT_VERSION   ScanLayout = 5
+	ScanLayoutLAYOUT_VERSION   ScanLayout = 6
 	ScanLayoutPROBE_SLOTS      ScanLayout = 32
 	ScanLayoutEVENT_PORTS      ScanLayout = 16
 	ScanLayoutTOOL_SLOTS       ScanLayout = 16
@@ -498,9 +499,9 @@ type ScanSuspect struct {
 	Due       uint32
 	Traced    uint32
 	Hints     uint32
+	HasEntry  uint32
 	Nth       uint32
 	Met       uint32
-	_         [4]byte
 	Hash      uint64
 	Now       uint64
 	Key       ScanPrefix

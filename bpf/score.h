@@ -126,10 +126,11 @@ static __always_inline int is_over(const struct source *s, __u64 now)
 }
 
 /* Counted before, and not yet forgotten. */
-static __always_inline int is_repeated(const struct suspect *x)
+static __always_inline int is_repeated(struct suspect *x)
 {
 	struct source *s = find_source(x);
 
+	x->has_entry = s != NULL;
 	if (!s)
 		return is_noted(x->hash, &x->probe, x->now);
 	return remembers(s, &x->probe) && !is_over(s, x->now);
@@ -205,13 +206,13 @@ static __always_inline int is_due(struct suspect *x)
 }
 
 /* Whether the failure went on file, which is then all there is to do. Asked
- * once of each: x->due keeps the answer.
+ * once of each, after is_repeated: x->due keeps the answer.
  */
 static __always_inline int is_filed(struct suspect *x)
 {
 	__builtin_memset(&x->before, 0, sizeof(x->before));
 	x->met = note_company(x);
-	x->due = find_source(x) || is_due(x);
+	x->due = x->has_entry || is_due(x);
 	return !x->due;
 }
 

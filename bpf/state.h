@@ -30,7 +30,11 @@ struct gate {
 	__u32 pass_after;
 	__u32 hint_half;    /* of the hints: the one to read */
 	__u32 list_changes; /* how often a list was to change, by whatever process */
-	__u64 pause_until;  /* boot time, ns; 0: not paused; the last: scan.h */
+	/* A bit for the hash of the first 64 bits of each prefix in onlink; all
+	 * if one is shorter.
+	 */
+	__u64 onlink;
+	__u64 pause_until; /* boot time, ns; 0: not paused; the last: scan.h */
 };
 
 /* Tables that the program fills too. An entry each, only ever set: nobody's

@@ -23,9 +23,6 @@ type Host struct {
 // SetHost brings the program's view of the host up to date, by difference.
 // The zone of a link-local address is its interface index in decimal.
 func (s *State) SetHost(h Host) error {
-	if err := s.setGate(func(g *bpf.ScanGate) { g.Nat = uint32(flag(h.NAT)) }); err != nil {
-		return err
-	}
 	onlink := make(map[bpf.ScanPrefix]struct{})
 	for _, p := range h.OnLink {
 		if p.Addr().Is6() {
@@ -47,12 +44,28 @@ func (s *State) SetHost(h Host) error {
 			return fmt.Errorf("update %s: %w", name, err)
 		}
 	}
+	err = s.setGate(func(g *bpf.ScanGate) { g.Nat, g.Onlink = uint32(flag(h.NAT)), onlinkBits(onlink) })
+	if err != nil {
+		return err
+	}
 	for key := range protected {
 		if err := s.lift(key); err != nil {
 			return err
 		}
 	}
 	return s.fillOwnSlots(own)
+}
+
+// onlinkBits is what the gate says of connected prefixes: see is_onlink of
+// the program.
+func onlinkBits(prefixes map[bpf.ScanPrefix]struct{}) (bits uint64) {
+	for key := range prefixes {
+		if key.Len < 64 {
+			return ^uint64(0)
+		}
+		bits |= 1 << ((key.Addr[0] ^ key.Addr[1]) * 0x9e3779b1 >> 26)
+	}
+	return bits
 }
 
 // lift takes a blind ban off an address that became one to protect: the

@@ -88,13 +88,15 @@ func TestIPv6PrefixIsBannedFromTheSecondAddressOn(t *testing.T) {
 }
 
 func TestIPv6NeighboursAreScoredAlone(t *testing.T) {
-	for _, row := range []struct{ name, first, second string }{
-		{"on link", "2001:db8:1::7", "2001:db8:1::8"},
-		{"link-local", "fe80::7", "fe80::8"},
-		{"NAT64", "64:ff9b::203.0.113.7", "64:ff9b::203.0.113.8"},
+	for _, row := range []struct{ name, onLink, first, second string }{
+		{"on link", "2001:db8:1::/64", "2001:db8:1::7", "2001:db8:1::8"},
+		{"on a long prefix", "2001:db8:1::/120", "2001:db8:1::7", "2001:db8:1::8"},
+		{"on a short prefix", "2001:db8:1::/48", "2001:db8:1:f::7", "2001:db8:1:f::8"},
+		{"link-local", "2001:db8:1::/64", "fe80::7", "fe80::8"},
+		{"NAT64", "2001:db8:1::/64", "64:ff9b::203.0.113.7", "64:ff9b::203.0.113.8"},
 	} {
 		r := newRig(t, enforcing())
-		if err := r.SetHost(Host{Own: []netip.Addr{host6}, OnLink: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}}); err != nil {
+		if err := r.SetHost(Host{Own: []netip.Addr{host6}, OnLink: []netip.Prefix{netip.MustParsePrefix(row.onLink)}}); err != nil {
 			t.Fatal(err)
 		}
 		first, second := netip.MustParseAddr(row.first), netip.MustParseAddr(row.second)

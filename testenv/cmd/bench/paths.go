@@ -194,7 +194,7 @@ func (k kind) path(name string, e ends) (path, error) {
 	if err != nil {
 		return path{}, err
 	}
-	if err := r.SetHost(loader.Host{Own: []netip.Addr{host, host6}}); err != nil {
+	if err := r.SetHost(loader.Host{Own: []netip.Addr{host, host6}, OnLink: []netip.Prefix{netip.PrefixFrom(host6, 64).Masked()}}); err != nil {
 		return path{}, err
 	}
 	if k.prepare != nil {
