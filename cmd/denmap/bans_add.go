@@ -25,7 +25,7 @@ func bansAddCommand(env *environment) *cli.Command {
 		Description: "With -, standard input has one ban a line: ADDR [DURATION] [# REASON].\n" +
 			"All are given, or, if one is wrong, none.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "for", Usage: "ban for `DURATION`, such as 1h or 2d (default: ban.duration of the configuration)"},
+			&cli.StringFlag{Name: "for", Usage: "ban for `DURATION`, such as 1h or 2d", DefaultText: "ban.duration of the configuration"},
 			&cli.StringFlag{Name: "reason", Usage: "note `TEXT` beside the ban"},
 			forceFlag(),
 			confirmFlag(),

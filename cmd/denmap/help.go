@@ -5,11 +5,17 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
+
+// exitCodes begins what is said of them.
+const exitCodes = "Exit codes:"
 
 // writeHelp describes the command at path, the program if it is empty.
 func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
@@ -38,7 +44,7 @@ func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
 			}
 		}
 	}
-	if len(flags) > 0 {
+	if !allHidden(flags) {
 		fmt.Fprintf(table, "\nOptions:\n")
 		writeFlags(table, flags)
 	}
@@ -48,7 +54,11 @@ func writeHelp(w io.Writer, app *cli.App, path []*cli.Command) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(&text, "\nOptions may stand before and after arguments. Exit codes: 0 done, 1 failed, 2 usage.\n")
+	fmt.Fprintf(&text, "\nOptions may stand before and after arguments.")
+	if !strings.Contains(description, exitCodes) { // health has others
+		fmt.Fprintf(&text, " %s 0 done, 1 failed, 2 usage.", exitCodes)
+	}
+	fmt.Fprintln(&text)
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -77,10 +87,26 @@ func describeFlag(f cli.Flag) (names, usage string, ok bool) {
 	if doc.TakesValue() {
 		names += " " + placeholder
 	}
+	if text := defaultText(f); text != "" {
+		usage += " (default: " + text + ")"
+	}
 	if vars := doc.GetEnvVars(); len(vars) > 0 {
 		usage += " (or $" + strings.Join(vars, ", $") + ")"
 	}
 	return names, usage, true
+}
+
+// defaultText returns what stands for an option that is not given, where
+// the option says so.
+func defaultText(f cli.Flag) string {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return f.DefaultText
+	case *cli.IntFlag:
+		return f.DefaultText
+	default:
+		return ""
+	}
 }
 
 // unquote takes the name of the value out of a usage text, where it stands
@@ -92,6 +118,11 @@ func unquote(usage string) (placeholder, text string) {
 		return "VALUE", usage
 	}
 	return name, before + name + after
+}
+
+// allHidden reports whether none of the options is for people.
+func allHidden(flags []cli.Flag) bool {
+	return !slices.ContainsFunc(flags, func(f cli.Flag) bool { return !hidden(f) })
 }
 
 // hidden reports whether an option is not for people.
@@ -106,14 +137,14 @@ const helpWidth = 80
 // wrap breaks lines between words. Lines that fit stay as they are.
 func wrap(text string) string {
 	var out []string
-	for _, line := range strings.Split(text, "\n") {
-		if len(line) <= helpWidth {
+	for _, line := range unfold(text) {
+		if utf8.RuneCountInString(line) <= helpWidth {
 			out = append(out, line)
 			continue
 		}
 		row := ""
 		for _, word := range strings.Fields(line) {
-			if row != "" && len(row)+1+len(word) > helpWidth {
+			if row != "" && utf8.RuneCountInString(row)+1+utf8.RuneCountInString(word) > helpWidth {
 				out, row = append(out, row), ""
 			}
 			row = strings.TrimLeft(row+" "+word, " ")
@@ -122,3 +153,21 @@ func wrap(text string) string {
 	}
 	return strings.Join(out, "\n")
 }
+
+// unfold joins the lines of a description that were broken only to keep the
+// source narrow. A break stays where a sentence ends or a labelled line
+// begins.
+func unfold(text string) []string {
+	var out []string
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		if n := len(out); n > 0 && !strings.HasSuffix(out[n-1], ".") && !labelled.MatchString(line) {
+			out[n-1] += " " + line
+			continue
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// labelled is a line such as "zsh: ...".
+var labelled = regexp.MustCompile(`^\w+: `)

@@ -63,8 +63,8 @@ func TestManualHasEveryKey(t *testing.T) {
 
 func TestRoffEscapes(t *testing.T) {
 	var r roff
-	r.text(".not a request\n'nor this\nC:\\path \"x\" --option")
-	want := "\\&.not a request\n\\&'nor this\nC:\\epath \"x\" \\-\\-option\n"
+	r.text(".not a request.\n'nor this\nC:\\path \"x\" --option")
+	want := "\\&.not a request.\n.br\n\\&'nor this C:\\epath \"x\" \\-\\-option\n"
 	if got := r.String(); got != want {
 		t.Errorf("text = %q, want %q", got, want)
 	}

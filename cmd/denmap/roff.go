@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -44,21 +43,15 @@ func (r *roff) item(term, s string) {
 	r.lines(s)
 }
 
-// lines writes text, in which a line break stays where a sentence ends or
-// a labelled line begins. The others only kept the source narrow.
+// lines writes text, with the line breaks that unfold keeps.
 func (r *roff) lines(s string) {
-	last := ""
-	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
-		if last != "" && (strings.HasSuffix(last, ".") || labelled.MatchString(line)) {
+	for i, line := range unfold(s) {
+		if i > 0 {
 			r.WriteString(".br\n")
 		}
 		r.WriteString(escape(line) + "\n")
-		last = line
 	}
 }
-
-// labelled is a line such as "zsh: ...".
-var labelled = regexp.MustCompile(`^\w+: `)
 
 // quoted writes an argument of a macro.
 func quoted(s string) string { return `"` + strings.ReplaceAll(escape(s), `"`, `\(dq`) + `"` }
