@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -209,14 +210,17 @@ func visibleNames(commands []*cli.Command) []string {
 func (l *commandLine) place(levels [][]cli.Flag) ([][]string, error) {
 	placed := make([][]string, len(levels))
 	for _, o := range l.options {
-		at := -1
+		at, flag := -1, cli.Flag(nil)
 		for i, flags := range levels {
-			if slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), o.name) }) {
-				at = i
+			if j := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), o.name) }); j >= 0 {
+				at, flag = i, flags[j]
 			}
 		}
 		if at < 0 {
 			return nil, l.unknownOption(o, slices.Concat(levels...))
+		}
+		if err := o.check(flag); err != nil {
+			return nil, err
 		}
 		text := "--" + o.name
 		if o.given {
@@ -225,6 +229,21 @@ func (l *commandLine) place(levels [][]cli.Flag) ([][]string, error) {
 		placed[at] = append(placed[at], text)
 	}
 	return placed, nil
+}
+
+// check refuses a value that the library would refuse in words of its own.
+func (o option) check(flag cli.Flag) error {
+	switch flag.(type) {
+	case *cli.IntFlag:
+		if _, err := strconv.Atoi(o.value); err != nil {
+			return usagef("option %s: %q: expected a number", dashed(o.name), o.value)
+		}
+	case *cli.BoolFlag:
+		if _, err := strconv.ParseBool(o.value); o.given && err != nil {
+			return usagef("option %s: %q: it takes no value", dashed(o.name), o.value)
+		}
+	}
+	return nil
 }
 
 func (l *commandLine) unknownOption(o option, flags []cli.Flag) error {

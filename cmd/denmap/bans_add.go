@@ -118,6 +118,16 @@ func (e *environment) admit(c *cli.Context, cfg config.Config, state *loader.Sta
 			}
 		}
 	}
+	sources := make([]netip.Prefix, len(bans))
+	for i, b := range bans {
+		sources[i] = b.Source
+	}
+	return e.tellAllowed(cfg, sources, "the ban")
+}
+
+// tellAllowed says which networks the allow list keeps from what is done to
+// them.
+func (e *environment) tellAllowed(cfg config.Config, prefixes []netip.Prefix, what string) error {
 	allow, err := lists.Load(cfg.Lists.Allow, lists.Allow)
 	var refused *lists.RefusedError
 	if errors.As(err, &refused) {
@@ -127,9 +137,9 @@ func (e *environment) admit(c *cli.Context, cfg config.Config, state *loader.Sta
 	if err != nil {
 		return err
 	}
-	for _, b := range bans {
-		if entry, ok := allow.Lookup(b.Source, e.Now()); ok {
-			e.say("%s is on the allow list (%s, line %d), which beats the ban", lists.FormatPrefix(b.Source), allow.Path, entry.Line)
+	for _, p := range prefixes {
+		if entry, ok := allow.Lookup(p, e.Now()); ok {
+			e.say("%s is on the allow list (%s, line %d), which beats %s", lists.FormatPrefix(p), allow.Path, entry.Line, what)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,6 +54,11 @@ func listsAddCommand(env *environment) *cli.Command {
 				opts.Protected = precious.prefixes()
 			}
 			path := listPath(cfg, kind)
+			if kind == lists.Deny {
+				if err := env.tellAllowed(cfg, networks(entries), "the deny list"); err != nil {
+					return err
+				}
+			}
 			trial, err := env.newTrial(c, cfg, kind.String())
 			if err != nil {
 				return err
@@ -91,6 +97,15 @@ func newEntries(env *environment, c *cli.Context, kind lists.Kind, args []string
 		entries[i] = lists.Entry{Prefix: p, Until: until, Comment: c.String("comment"), Watch: c.Bool("watch")}
 	}
 	return entries, nil
+}
+
+// networks returns what the entries name.
+func networks(entries []lists.Entry) []netip.Prefix {
+	out := make([]netip.Prefix, len(entries))
+	for i, e := range entries {
+		out[i] = e.Prefix
+	}
+	return out
 }
 
 // explainEdit says why an address is protected and how a refused file is

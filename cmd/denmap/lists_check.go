@@ -9,13 +9,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"denmap/userspace/config"
 	"denmap/userspace/lists"
 )
 
 func listsCheckCommand(env *environment) *cli.Command {
 	return &cli.Command{
 		Name:      "check",
-		Usage:     "look for bad lines, duplicates and shadowed or expired entries",
+		Usage:     "look for bad lines, duplicates, and entries that have expired or no effect",
 		ArgsUsage: "[" + listUsage + "]",
 		Flags:     []cli.Flag{jsonFlag()},
 		Action:    func(c *cli.Context) error { return checkLists(env, c) },
@@ -49,7 +50,7 @@ func checkLists(env *environment, c *cli.Context) error {
 	var checks []listCheck
 	var result error
 	for _, kind := range kinds {
-		check, err := env.checkList(kind, listPath(cfg, kind))
+		check, err := env.checkList(kind, cfg)
 		if err != nil {
 			return err
 		}
@@ -67,7 +68,8 @@ func checkLists(env *environment, c *cli.Context) error {
 	return errors.Join(env.tellChecks(checks), result)
 }
 
-func (e *environment) checkList(kind lists.Kind, path string) (listCheck, error) {
+func (e *environment) checkList(kind lists.Kind, cfg config.Config) (listCheck, error) {
+	path := listPath(cfg, kind)
 	check := listCheck{List: kind.String(), Path: path, OK: true, Problems: []listProblem{}, Warnings: []listProblem{}}
 	list, err := lists.Load(path, kind)
 	var refused *lists.RefusedError
@@ -82,7 +84,14 @@ func (e *environment) checkList(kind lists.Kind, path string) (listCheck, error)
 		return check, err
 	}
 	check.Entries = len(list.Entries)
-	for _, w := range list.Warnings(e.Now()) {
+	warnings := list.Warnings(e.Now())
+	if kind == lists.Deny {
+		// A refused allow list has its own check to say so.
+		if allow, err := lists.Load(cfg.Lists.Allow, lists.Allow); err == nil {
+			warnings = append(warnings, lists.Ineffective(list, allow, e.Now())...)
+		}
+	}
+	for _, w := range warnings {
 		check.Warnings = append(check.Warnings, listProblem{w.Entry.Line, strings.TrimPrefix(w.String(), fmt.Sprintf("line %d: ", w.Entry.Line))})
 	}
 	return check, nil

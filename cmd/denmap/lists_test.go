@@ -220,3 +220,15 @@ func TestProgress(t *testing.T) {
 		t.Errorf("import on a terminal: %q", got.stderr)
 	}
 }
+
+// The allow list beats the deny list: whoever writes both hears of it.
+func TestDenyOfTheAllowed(t *testing.T) {
+	c := newConsole(t)
+	c.write("allow.list", "203.0.113.0/24\n")
+	c.expect("lists add deny 203.0.113.7", said("203.0.113.7 is on the allow list ($DIR/allow.list, line 1), which beats the deny list",
+		"deny list: 1 added, 0 updated, 0 removed; 1 entry", notAttached))
+	c.expect("lists check deny", outcome{
+		stdout: "$DIR/deny.list:1: 203.0.113.7 lies in 203.0.113.0/24 on line 1 of the allow list, which beats this one\n",
+		stderr: "denmap: the deny list is good: 1 entry, 1 warning\n",
+	})
+}

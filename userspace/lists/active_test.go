@@ -168,6 +168,22 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestIneffective(t *testing.T) {
+	allow := mustParse(t, Allow, "192.0.2.0/24\n198.51.100.1 until=2030-01-01T00:00:00Z\n2001:db8::/32 watch\n")
+	deny := mustParse(t, Deny, "203.0.113.1\n192.0.2.7\n192.0.0.0/16\n198.51.100.1\n192.0.2.8 until=2025-01-01T00:00:00Z\n2001:db8:1::/48\n")
+	var got []string
+	for _, w := range Ineffective(deny, allow, testNow) {
+		got = append(got, w.String())
+	}
+	want := []string{
+		"line 2: 192.0.2.7 lies in 192.0.2.0/24 on line 1 of the allow list, which beats this one",
+		"line 6: 2001:db8:1::/48 lies in 2001:db8::/32 on line 3 of the allow list, which beats this one",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Ineffective = %q, want %q", got, want)
+	}
+}
+
 // What Warnings calls shadowed must really change nothing: without those
 // lines, every address is decided the same, now and later.
 func TestShadowedChangesNothing(t *testing.T) {

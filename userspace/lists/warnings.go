@@ -18,18 +18,19 @@ const (
 	Shadowed                      // Other contains it and says the same
 	Expired                       // it is no longer in force
 	Everything                    // it is all of IPv4 or IPv6
+	Overruled                     // Other, on the allow list, contains it
 )
 
 // String returns a word for the kind, such as "shadowed".
 func (k WarningKind) String() string {
-	return [...]string{"duplicate", "shadowed", "expired", "everything"}[min(k, Everything)]
+	return [...]string{"duplicate", "shadowed", "expired", "everything", "overruled"}[min(k, Overruled)]
 }
 
 // Warning points to a line that is good, but probably not what was meant.
 type Warning struct {
 	Kind  WarningKind
 	Entry Entry
-	Other Entry // for Duplicate and Shadowed
+	Other Entry // for Duplicate, Shadowed and Overruled
 }
 
 // String returns the warning as one line for people: "line 3: ...".
@@ -42,6 +43,8 @@ func (w Warning) String() string {
 		return text + fmt.Sprintf("lies in %s of line %d and changes nothing", FormatPrefix(w.Other.Prefix), w.Other.Line)
 	case Expired:
 		return text + "expired " + w.Entry.Until.Format(time.RFC3339)
+	case Overruled:
+		return text + fmt.Sprintf("lies in %s on line %d of the allow list, which beats this one", FormatPrefix(w.Other.Prefix), w.Other.Line)
 	}
 	return text + "is every address there is"
 }
@@ -77,5 +80,26 @@ func (l *List) Warnings(now time.Time) []Warning {
 		around = append(around, e)
 	}
 	slices.SortStableFunc(found, func(a, b Warning) int { return a.Entry.Line - b.Entry.Line })
+	return found
+}
+
+// Ineffective returns which entries of a deny list have no effect at the time
+// now, since the allow list has all of their addresses for good, by line.
+func Ineffective(deny, allow *List, now time.Time) []Warning {
+	lasting := make(map[netip.Prefix]Entry)
+	var prefixes []netip.Prefix
+	for _, e := range allow.Entries {
+		if e.Until.IsZero() {
+			lasting[e.Prefix] = e
+			prefixes = append(prefixes, e.Prefix)
+		}
+	}
+	set := newPrefixSet(prefixes)
+	var found []Warning
+	for _, e := range deny.Entries {
+		if around, ok := set.overlap(e.Prefix); ok && covers(around, e.Prefix) && !e.Expired(now) {
+			found = append(found, Warning{Kind: Overruled, Entry: e, Other: lasting[around]})
+		}
+	}
 	return found
 }
