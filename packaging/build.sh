@@ -7,6 +7,7 @@
 # says.
 set -eu
 cd "$(dirname "$0")/.."
+. packaging/go.sh
 VERSION=${VERSION:-$(sh packaging/version.sh)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export VERSION SOURCE_DATE_EPOCH CGO_ENABLED=0

@@ -73,7 +73,7 @@ func samples() []sample {
 			s.Enforced, s.Protected, s.BanUntil = false, true, time.Time{}
 		})},
 		{"banned-watched", changed(event.SourceBanned, func(_ *event.Event, s *event.Scan) {
-			s.Enforced, s.Watched, s.BanUntil = false, true, time.Time{}
+			s.Enforced, s.Watched, s.UsedService, s.BanUntil = false, true, true, time.Time{}
 		})},
 		{"detected-decoys", changed(event.ScanDetected, func(e *event.Event, s *event.Scan) {
 			e.Reason, s.Score, s.Threshold, s.BanUntil = "score 4 of 4", 4, 4, time.Time{}
