@@ -105,6 +105,7 @@ func TestBrowserScanAppears(t *testing.T) {
 		t.Error("the page was reloaded")
 	}
 	// The daemon is gone, and comes back: the page says so.
+	br.Eval(`(() => { window.network = window.fetch; window.fetch = () => Promise.reject(new Error("down")); })() ?? ""`)
 	b.hub.mu.Lock()
 	for s := range b.hub.streams {
 		delete(b.hub.streams, s)
@@ -112,7 +113,9 @@ func TestBrowserScanAppears(t *testing.T) {
 	}
 	b.hub.mu.Unlock()
 	br.Until("lost", `document.querySelector("#link").dataset.state === "connecting"`)
-	br.Until("back", `document.querySelector("#link").dataset.state === "live"`)
+	br.Until("the notice", `!document.querySelector("#problems").hidden && document.querySelector("#problems").textContent.startsWith("The daemon has not answered since ")`)
+	br.Eval(`(() => { window.fetch = window.network; })() ?? ""`)
+	br.Until("back", `document.querySelector("#link").dataset.state === "live" && document.querySelector("#problems").hidden`)
 	br.clean()
 }
 

@@ -8,6 +8,9 @@ import { follow } from "./stream.js";
 import { left, sourceURL } from "./format.js";
 
 const toastLife = 15000;
+// patience is how long the daemon may be away, as for a restart, before the
+// page speaks of it.
+const patience = 4000;
 
 // start brings the bar to life. on takes the events of the stream; rows
 // says whether the live table is wanted.
@@ -27,10 +30,25 @@ export function start(on = {}, rows = false) {
       location.assign(sourceURL(address));
     }
   });
-  follow(rows, { ...on, pulse: (p) => { pulse(p); on.pulse?.(p); } }, (state) => {
-    $("#link").dataset.state = state;
-    setText($("#link-text"), state);
-  });
+  follow(rows, { ...on, pulse: (p) => { pulse(p); on.pulse?.(p); } }, linkState);
+}
+
+// linkState shows whether the page is live, and after a while that it is
+// not: figures that stand still look like a quiet host.
+let silent = 0;
+function linkState(state) {
+  $("#link").dataset.state = state;
+  setText($("#link-text"), state);
+  if (state === "live") {
+    clearTimeout(silent);
+    silent = 0;
+  } else if (!silent) {
+    const since = new Date().toLocaleTimeString(undefined, { hourCycle: "h23" });
+    silent = setTimeout(() => {
+      setText($("#problems"), `The daemon has not answered since ${since}: what is shown is of then. What protects the host is in the kernel; denmap status tells.`);
+      $("#problems").hidden = false;
+    }, patience);
+  }
 }
 
 function pulse(p) {

@@ -28,6 +28,7 @@ async function loadChart(options) {
     const answer = await get("timeline", { span: span() }, options);
     if (mine !== asked) return;
     chart.set(answer);
+    $("#no-history").hidden = answer.buckets.length > 0;
     const sum = (name) => answer.buckets.reduce((total, b) => total + b[name], 0);
     setText($("#said"), `${plural(sum("alerts"), "alert", "alerts")}, ${plural(sum("bans"), "ban", "bans")}`);
     if ($("details.values").open) show($("#values"), chart.table());
