@@ -20,6 +20,7 @@
 #define OPTIONS_ZMAP_WINDOWS 0x324225 /* MSS, NOP, scale, NOP, NOP, SACK */
 #define OPTIONS_ZMAP_LINUX 0x35924    /* MSS, SACK, stamp, NOP, scale */
 #define OPTIONS_ZMAP_BSD 0x32422951   /* MSS, NOP, scale, NOP, NOP, stamp, SACK, end */
+#define OPTIONS_SX 0x3541	      /* MSS, SACK, scale, end */
 #define OPTIONS_NMAP_ECN 0x423522     /* scale, NOP, MSS, SACK, NOP, NOP */
 
 #define TFO_OPTION_NIBBLE 15 /* kinds above 13 share it: enough to excuse a payload */
@@ -57,6 +58,7 @@ struct suspect {
 	__u32 traced;	 /* its trace is kept */
 	__u32 hints;	 /* enum hint of its address */
 	__u32 has_entry; /* its source has one: is_repeated found it */
+	__u32 faint;	 /* worth an alert at most: opening.h */
 
 	/* Set before they are used; what comes first in the struct starts at 0. */
 	__u32 nth;	   /* of the source's counted probes */
@@ -99,14 +101,23 @@ static __always_inline int is_syn(const struct segment *s)
 	return (s->flags & (SYN | ACK | RST | FIN)) == SYN;
 }
 
+/* No options and no data, which is what a scan for answers sends. Told to add
+ * data, nmap gives itself away by sequence number 0, hping3 by a window that
+ * takes hardly any, without DF.
+ */
+static __always_inline int is_bare(const struct packet *p, const struct segment *s)
+{
+	if (s->header != sizeof(struct tcphdr))
+		return 0;
+	return !s->payload || (s->window == 1024 && !s->seq) || (s->window == 512 && !p->df);
+}
+
 /* Whether classification is worth a call: all but data segments and ACKs with
  * options. Established traffic ends here.
  */
-static __always_inline int could_be_probe(const struct segment *s)
+static __always_inline int could_be_probe(const struct packet *p, const struct segment *s)
 {
-	if ((s->flags & (ACK | SYN | RST | FIN)) != ACK)
-		return 1;
-	return !s->payload && s->header == sizeof(struct tcphdr);
+	return (s->flags & (ACK | SYN | RST | FIN)) != ACK || is_bare(p, s);
 }
 
 /* masscan's id; a random one is right once in 65,536. */
@@ -121,6 +132,13 @@ static __always_inline int has_mss_alone(const struct segment *s)
 	return s->options == OPTIONS_MSS && s->header == 24 && s->mss == 1460;
 }
 
+/* nmap's own: TTL 37 to 59 over IPv4; hop limit 255, no flow label over IPv6. */
+static __always_inline int has_nmap_header(const struct packet *p, const struct segment *s)
+{
+	return s->window == 1024 &&
+	       (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df);
+}
+
 /* The single packets that no kernel sends and a known scanner does, in the
  * exact form: ../docs/ARCHITECTURE.md, "Crafted packets". A looser match
  * would meet controllers and phones.
@@ -128,9 +146,7 @@ static __always_inline int has_mss_alone(const struct segment *s)
 static __always_inline enum scan_tool exact_scanner(const struct packet *p, const struct segment *s)
 {
 	if (has_mss_alone(s) && !s->ack) {
-		/* nmap: TTL 37 to 59 over IPv4; hop limit 255, no flow label over IPv6 */
-		if (s->window == 1024 &&
-		    (p->ipv6 ? p->ttl > 64 && !p->flow_label : p->ttl <= 64 && !p->df))
+		if (has_nmap_header(p, s))
 			return TOOL_NMAP;
 		/* masscan since 1.3.9; TTL 255 */
 		if (s->window == 1025 && p->ttl > 64 && (p->ipv6 || has_masscan_id(p, s)))
@@ -151,6 +167,12 @@ static __always_inline int is_zmap4(const struct packet *p, const struct segment
 	return !p->ipv6 && s->window == 65535 && !p->df && p->ttl <= 64 &&
 	       (s->options == OPTIONS_ZMAP_WINDOWS || s->options == OPTIONS_ZMAP_LINUX ||
 		s->options == OPTIONS_ZMAP_BSD || s->options == OPTIONS_MSS);
+}
+
+/* sx: a Linux window with options that no kernel packs so tightly. */
+static __always_inline int is_sx(const struct packet *p, const struct segment *s)
+{
+	return s->options == OPTIONS_SX && s->window == 64240 && p->ttl <= 64;
 }
 
 static __always_inline int has_tfo(const struct segment *s)
@@ -176,7 +198,7 @@ static __always_inline enum scan_tool raw_family(const struct packet *p, const s
 		return TOOL_MIRAI;
 	if (s->window == 1480)
 		return TOOL_NPING;
-	if (s->window == 8192 && (p->ipv6 || p->id == 1) && !s->seq)
+	if (s->window == 8192 && (p->ipv6 ? s->sport == bpf_htons(20) : p->id == 1) && !s->seq)
 		return TOOL_SCAPY;
 	if (s->window == 1024 && p->ipv6 && p->ttl > 64)
 		return TOOL_MASSCAN;
@@ -203,26 +225,26 @@ static __always_inline enum scan_tool raw_tool(const struct packet *p, const str
 		return TOOL_NMAP;
 	if (is_zmap4(p, s))
 		return TOOL_ZMAP;
-	if (is_narrow(p, s))
+	if (is_narrow(p, s) || is_sx(p, s))
 		return TOOL_RAW;
 	if (s->header == sizeof(struct tcphdr) && (p->ipv6 || !p->df))
 		return raw_family(p, s);
 	if (s->ack)
-		return TOOL_RAW;
+		return s->window == 512 && !s->mss ? TOOL_HPING3 : TOOL_RAW;
 	if (s->payload && !has_tfo(s))
 		return TOOL_RAW;
 	return TOOL_UNKNOWN;
 }
 
 /* A SYN that a kernel's connect() could have sent names no program. One
- * with an MSS and nothing else that speaks for a stack is taken for raw.
- * Captures may lack all options; raw senders have one at most.
+ * with an MSS and nothing else that speaks for a stack, as DF does, is taken
+ * for raw. Captures may lack all options; raw senders have one at most.
  */
 static __always_inline int looks_like_kernel(const struct packet *p, const struct segment *s)
 {
 	int cut_off = !s->options && s->header > 24;
 
-	return (s->mss || cut_off) && !s->ack && (p->df || s->options != OPTIONS_MSS);
+	return (s->mss || cut_off) && !s->ack && ((p->df && !p->ipv6) || s->options != OPTIONS_MSS);
 }
 
 static __always_inline void classify_syn(struct guess *g, const struct packet *p,
@@ -274,7 +296,9 @@ static __always_inline void illegal(struct guess *g, enum scan_kind kind)
 }
 
 /* Which answers a Linux host gives to all 256 flag bytes was measured; a
- * listener answers every byte with SYN and none of ACK, RST, FIN.
+ * listener answers every byte with SYN and none of ACK, RST, FIN. A SYN+ACK
+ * is an answer unless its header is nmap's, which no listener's is: the
+ * window would not take a segment of its own size.
  */
 static __always_inline void classify_tcp(struct guess *g, const struct packet *p,
 					 const struct segment *s)
@@ -286,6 +310,10 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 		classify_syn(g, p, s);
 	} else if (flags & SYN && flags & (FIN | RST)) {
 		illegal(g, KIND_ODD_FLAGS);
+	} else if (flags == (SYN | ACK) && has_mss_alone(s) && has_nmap_header(p, s)) {
+		g->suspicion = NEEDS_ANY;
+		g->kind = KIND_ODD_FLAGS;
+		g->points = 1;
 	} else if (flags & SYN || flags & RST) {
 		g->suspicion = BACKSCATTER;
 	} else if (flags == 0) {
@@ -296,11 +324,11 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 		illegal(g, KIND_XMAS);
 	} else if (!(flags & ACK)) {
 		illegal(g, KIND_ODD_FLAGS);
-	} else if (flags & FIN && !s->payload && s->header == sizeof(struct tcphdr)) {
+	} else if (flags & FIN && is_bare(p, s)) {
 		g->suspicion = NEEDS_ANY;
 		g->kind = KIND_MAIMON;
 		g->points = 1;
-	} else if (!s->payload && s->header == sizeof(struct tcphdr)) {
+	} else if (is_bare(p, s)) {
 		g->suspicion = NEEDS_ANY;
 		g->kind = KIND_ACK;
 		g->points = 1;

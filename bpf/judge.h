@@ -55,7 +55,7 @@ __noinline int check_outcome(struct xdp_md *ctx, struct suspect *x)
 		    (x->p.protocol == IPPROTO_UDP && ask_conntrack(ctx, x) == TRACKED_OURS))
 			return PASS_ANSWER;
 		if (!x->g.crafted && x->g.suspicion != NEEDS_HOST &&
-		    (had_listener(x) || is_call_report(x)))
+		    (had_listener(x) || is_call_report(x) || is_twin_served(x)))
 			return PASS_SERVICE_GONE;
 	}
 	return PASS_COUNTED;

@@ -71,7 +71,8 @@ static __always_inline int is_pending(struct xdp_md *ctx, const struct suspect *
  * SYN then is the suspect, with the reset's flags. A load balancer that
  * checks its services does the same with sockets of its kernel: such a
  * reset has the ACK flag, and counts only if the SYN was raw. So does a late
- * one.
+ * one. Some balancers copy a kernel's SYN and reset as scanners do: without a
+ * raw SYN this alone brings no ban.
  */
 __noinline int is_half_open(struct xdp_md *ctx, struct suspect *x)
 {
@@ -87,6 +88,7 @@ __noinline int is_half_open(struct xdp_md *ctx, struct suspect *x)
 	if (((x->s.flags & ACK || late) && !o->raw) || !is_pending(ctx, x))
 		return 0;
 	o->tag = 0;
+	x->faint = !o->raw;
 	x->g.kind = KIND_SYN;
 	x->g.points = 1;
 	x->g.tool = o->tool;

@@ -122,6 +122,43 @@ static __always_inline int is_call_report(const struct suspect *x)
 	       was_there(listener_of(IPPROTO_UDP, bpf_htons(port - 1)), x->now);
 }
 
+/* The other port of a service that has one in clear and one under TLS, 0: no
+ * such. Mail is handed in at three (RFC 8314 3.3).
+ */
+static __always_inline __u16 twin_port(__u16 port)
+{
+	switch (port) {
+	case 80:
+		return 443;
+	case 443:
+		return 80;
+	case 110:
+		return 995;
+	case 143:
+		return 993;
+	case 993:
+		return 143;
+	case 995:
+		return 110;
+	case 25:
+	case 465:
+		return 587;
+	case 587:
+		return 465;
+	}
+	return 0;
+}
+
+/* Clients of a service that do not know how it is offered try both: mail
+ * programs that guess their settings, browsers that are given a name only.
+ */
+static __always_inline int is_twin_served(const struct suspect *x)
+{
+	__u16 twin = x->g.kind == KIND_CONNECT ? twin_port(bpf_ntohs(x->s.dport)) : 0;
+
+	return twin && was_there(listener_of(IPPROTO_TCP, bpf_htons(twin)), x->now);
+}
+
 /* Most datagrams are for a socket that was found a moment ago. */
 static __always_inline int is_open_udp(__be16 dport)
 {
@@ -194,18 +231,29 @@ static __always_inline int is_traceroute(const struct suspect *x)
 	return x->p.ttl <= 30 && (port - 33434 <= 100 || port - 44444 <= 100);
 }
 
+/* Answers say something; nmap asks most ports with an empty datagram. They
+ * come to a port of the asker's choice, any above 1023 (RFC 5452), or of its
+ * kernel's: then from whatever port. What answers a question to all, such as
+ * a search for devices (SSDP), does so from a port of its own.
+ */
+static __always_inline int is_late_answer(const struct suspect *x)
+{
+	if (!x->s.payload || x->g.tool || bpf_ntohs(x->s.dport) < 1024)
+		return 0;
+	return is_udp_service(x->s.sport) || is_ephemeral(x->s.dport);
+}
+
 /* What fails because the host itself once spoke to the sender, or somebody
- * in its name. An answer says something; nmap asks most ports with an empty
- * datagram. Its port is the asker's choice: any above 1023 (RFC 5452). Peers of
- * connections that the host has lost send ACKs and FINs to the ports it
- * used; a scanner's header gives itself away.
+ * in its name. Peers of connections that the host has lost send ACKs and
+ * FINs to the ports it used; a scanner's header gives itself away, but for a
+ * SYN+ACK, which a host of that header may send too.
  */
 static __always_inline int is_answer(const struct suspect *x)
 {
 	if (x->p.protocol == IPPROTO_UDP)
-		return is_traceroute(x) || (x->s.payload && bpf_ntohs(x->s.dport) >= 1024 &&
-					    is_udp_service(x->s.sport));
-	return x->g.suspicion == NEEDS_ANY && x->g.tool != TOOL_NMAP && is_ephemeral(x->s.dport);
+		return is_traceroute(x) || is_late_answer(x);
+	return x->g.suspicion == NEEDS_ANY && is_ephemeral(x->s.dport) &&
+	       (x->g.tool != TOOL_NMAP || x->s.flags & SYN);
 }
 
 #endif

@@ -215,6 +215,14 @@ __noinline int keep_headers(struct xdp_md *ctx, struct suspect *x)
 	return 0;
 }
 
+/* What the score may reach: twice a ban, so that a long scan is forgotten in
+ * finite time.
+ */
+static __always_inline __u32 limit_of(const struct suspect *x, const struct track *t)
+{
+	return x->faint ? t->alert : 2 * t->ban;
+}
+
 /* Scores a failed probe and says what becomes of the packet. */
 __noinline int punish(struct suspect *x)
 {
@@ -228,8 +236,10 @@ __noinline int punish(struct suspect *x)
 	if (!s)
 		return PASS_COUNTED;
 	t = track_of(s, x->probe.kind);
-	before = add_points(t.score, x->probe.points, t.ban * 2, x->now);
+	before = add_points(t.score, x->probe.points, limit_of(x, &t), x->now);
 	after = before + x->probe.points;
+	if (x->faint && after > t.alert)
+		after = before > t.alert ? before : t.alert;
 	keep_trace(x, after);
 	if (after >= t.alert && is_protected(x))
 		x->spared |= EVENT_PROTECTED;

@@ -129,7 +129,7 @@ static __always_inline enum reason look_at_tcp(struct xdp_md *ctx, struct cursor
 		return DROP_BANNED;
 	if (may_be_answer(&x->p) && note_answer(ctx, x))
 		return PASS_ESTABLISHED;
-	if (!could_be_probe(&x->s))
+	if (!could_be_probe(&x->p, &x->s))
 		return PASS_ESTABLISHED;
 	classify(ctx, x, c->pos - (void *)(long)ctx->data);
 	return x->g.suspicion == NOT_PROBE ? PASS_ESTABLISHED : PASS_COUNTED;

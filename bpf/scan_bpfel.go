@@ -500,8 +500,10 @@ type ScanSuspect struct {
 	Traced    uint32
 	Hints     uint32
 	HasEntry  uint32
+	Faint     uint32
 	Nth       uint32
 	Met       uint32
+	_         [4]byte
 	Hash      uint64
 	Now       uint64
 	Key       ScanPrefix

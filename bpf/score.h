@@ -37,8 +37,8 @@ static __always_inline __u32 points_of(__u64 word, __u64 now)
 }
 
 /* Adds points and returns what they were added to: of many packets at once
- * exactly one sees the score cross a threshold. The score stops at limit, so
- * that a long scan is forgotten in finite time.
+ * exactly one sees the score cross a threshold. The score stops at limit,
+ * where it is not above that already.
  */
 __noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
 {
@@ -47,7 +47,9 @@ __noinline __u32 add_points(__u64 *word, __u32 points, __u32 limit, __u64 now)
 	for (int i = 0; i < CAS_TRIES; i++) {
 		__u64 since, old = *(volatile __u64 *)word;
 		__u32 before = decayed(old, now / 1000000, &since);
-		__u64 after = before + points < limit ? before + points : limit;
+		__u64 after = before + points < limit ? before + points
+			      : before < limit	      ? limit
+						      : before;
 
 		if (__sync_bool_compare_and_swap(word, old, after << TIME_BITS | since))
 			return before;

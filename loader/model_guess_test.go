@@ -31,6 +31,7 @@ type guess struct {
 // Option kinds in the orders that tell senders apart.
 const (
 	mssOnly     = "\x02"
+	sxOptions   = "\x02\x04\x03\x00"
 	nmapECN     = "\x03\x01\x02\x04\x01\x01"
 	zmapWindows = "\x02\x01\x03\x01\x01\x04"
 	zmapLinux   = "\x02\x04\x08\x01\x03"
@@ -95,6 +96,8 @@ func classifyTCP(v *view) guess {
 		g = classifySYN(v)
 	case flags&syn != 0 && flags&(fin|rst) != 0:
 		g = illegal(v, event.OddFlags)
+	case flags == syn|ack && v.isNmapAlone():
+		g = guess{question: isWanted, kind: event.OddFlags, points: 1, tool: bareTool(v)}
 	case flags&rst != 0, flags&syn != 0:
 		return guess{question: backscatter}
 	case flags == 0:
@@ -105,9 +108,9 @@ func classifyTCP(v *view) guess {
 		g = illegal(v, event.Xmas)
 	case flags&ack == 0:
 		g = illegal(v, event.OddFlags)
-	case flags&fin != 0 && v.payload == 0 && v.header == 20:
+	case flags&fin != 0 && v.isBare():
 		g = guess{question: isWanted, kind: event.Maimon, points: 1, tool: bareTool(v)}
-	case v.payload == 0 && v.header == 20:
+	case v.isBare():
 		g = guess{question: isWanted, kind: event.ACK, points: 1, tool: bareTool(v)}
 	default:
 		return guess{}
@@ -150,7 +153,7 @@ func classifySYN(v *view) guess {
 	}
 	g.points, g.tool = 1, event.ToolRaw
 	cut := v.kinds == "" && v.header > 24
-	if (v.mss != 0 || cut) && v.ack == 0 && (v.df || v.kinds != mssOnly) {
+	if (v.mss != 0 || cut) && v.ack == 0 && (v.df && !v.v6 || v.kinds != mssOnly) {
 		g.kind, g.tool = event.Connect, event.ToolKernel
 	}
 	return g
@@ -160,7 +163,7 @@ func classifySYN(v *view) guess {
 func exactScanner(v *view) (event.Tool, bool) {
 	bare := v.header == 20
 	switch {
-	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1024 && v.ack == 0 && v.nmapLink():
+	case v.isNmapAlone() && v.ack == 0:
 		return event.ToolNmap, true
 	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1025 && v.ack == 0 && v.ttl > 64 && (v.v6 || v.hasMasscanID()):
 		return event.ToolMasscan, true
@@ -174,6 +177,16 @@ func exactScanner(v *view) (event.Tool, bool) {
 		return event.ToolMasscan, true
 	}
 	return 0, false
+}
+
+// isBare: no options, and no data unless the rest is nmap's or hping3's.
+func (v *view) isBare() bool {
+	return v.header == 20 && (v.payload == 0 || v.seq == 0 && v.window == 1024 || v.window == 512 && !v.df)
+}
+
+// isNmapAlone: the header of every nmap packet with a SYN in it.
+func (v *view) isNmapAlone() bool {
+	return v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1024 && v.nmapLink()
 }
 
 func (v *view) nmapLink() bool {
@@ -199,10 +212,12 @@ func rawSYN(v *view) (event.Tool, bool) {
 	case !v.v6 && v.window == 65535 && !v.df && v.ttl <= 64 &&
 		(v.kinds == zmapWindows || v.kinds == zmapLinux || v.kinds == zmapBSD || v.kinds == mssOnly):
 		return event.ToolZmap, true
-	case v.kinds == mssOnly && v.window < v.mss && v.ttl <= 64:
+	case v.kinds == mssOnly && v.window < v.mss && v.ttl <= 64, v.kinds == sxOptions && v.window == 64240 && v.ttl <= 64:
 		return event.ToolRaw, true
 	case bare && (v.v6 || !v.df):
 		return v.bareFamily(), true
+	case v.ack != 0 && v.window == 512 && v.mss == 0:
+		return event.ToolHping3, true
 	case v.ack != 0, v.payload > 0 && !v.hasTFO():
 		return event.ToolRaw, true
 	}
@@ -216,7 +231,7 @@ func (v *view) bareFamily() event.Tool {
 		return event.ToolMirai
 	case v.window == 1480:
 		return event.ToolNping
-	case v.window == 8192 && (v.v6 || v.id == 1) && v.seq == 0:
+	case v.window == 8192 && v.seq == 0 && (v.v6 && v.sport == 20 || !v.v6 && v.id == 1):
 		return event.ToolScapy
 	case v.v6 && v.window == 1024 && v.ttl > 64:
 		return event.ToolMasscan

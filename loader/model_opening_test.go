@@ -47,7 +47,8 @@ func (o *opening) is(v *view) bool {
 
 // judgeAnswer: a reset that follows such a SYN is a point while nobody has
 // finished the handshake. One with the ACK flag is also what a client's own
-// kernel sends, and one that answers a SYN+ACK which was sent again.
+// kernel sends, and one that answers a SYN+ACK which was sent again. Unless
+// the SYN was raw, no ban comes of it.
 func (m *model) judgeAnswer(v *view) string {
 	o := m.openings[m.openingSlot(v)]
 	isReset := v.flags&(packet.SYN|packet.RST) == packet.RST
@@ -66,7 +67,7 @@ func (m *model) judgeAnswer(v *view) string {
 	}
 	s := m.source(v)
 	f := o.f
-	f.kind, f.points = event.SYN, 1
+	f.kind, f.points, f.faint = event.SYN, 1, !o.raw
 	if m.isRepeated(s, f) {
 		return "pass repeated"
 	}

@@ -23,7 +23,14 @@ func (m *model) score(v *view, s *modelSource, f failure) string {
 	s.remember(f)
 	s.tools[f.tool] = uint8(min(255, int(s.tools[f.tool])+1))
 	points, alert, ban := m.track(s, f)
-	before, after := points.add(f.points, 2*ban, ms(m.now), m.decay())
+	limit := 2 * ban
+	if f.faint {
+		limit = alert
+	}
+	before, after := points.add(f.points, limit, ms(m.now), m.decay())
+	if f.faint {
+		after = min(after, max(before, alert))
+	}
 	if after < ban {
 		if before < alert && after >= alert {
 			m.tell(v, s, event.VerdictAlert, after, alert)

@@ -32,11 +32,12 @@ func (s *score) decay(now, every int64) {
 	s.since += lost * every
 }
 
-// add returns the score before and after; the score itself stops at limit.
+// add returns the score before and after; the score itself stops at limit,
+// where it is not above that already.
 func (s *score) add(points, limit int, now, every int64) (before, after int) {
 	s.decay(now, every)
 	before, after = s.points, s.points+points
-	s.points = min(after, limit)
+	s.points = min(after, max(before, limit))
 	return before, after
 }
 
@@ -53,6 +54,7 @@ type failure struct {
 	kind   event.Kind
 	points int
 	tool   event.Tool
+	faint  bool // worth an alert at most
 }
 
 // newcomer is a source without an entry: its failures, at most three.

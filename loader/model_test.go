@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"denmap/testenv/packet"
 	"denmap/userspace/event"
 )
 
@@ -147,7 +148,7 @@ func (m *model) isDroppedOnSight(src netip.Addr, g guess) bool {
 
 // count scores the packet if it is a new failure.
 func (m *model) count(v *view, g guess) string {
-	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
+	f := failure{target: target{v.dst, v.protocol, v.dport}, kind: g.kind, points: g.points, tool: g.tool}
 	if g.kind == event.IPProtocol {
 		f.port = uint16(v.protocol)
 	}
@@ -266,7 +267,7 @@ func (m *model) outcome(v *view, g guess, stopped bool) string {
 	if translated || m.isAnswer(v, g) {
 		return "pass answer"
 	}
-	if g.question != isOurs && (m.heardToday(v) || m.isCallReport(v)) && !(g.crafted && departs.craftedToGone) {
+	if g.question != isOurs && (m.heardToday(v) || m.isCallReport(v) || m.isTwinServed(v, g)) && !(g.crafted && departs.craftedToGone) {
 		return "pass service-gone"
 	}
 	return ""
@@ -294,7 +295,7 @@ func (m *model) welcome(v *view, g guess, stopped bool) {
 	if connected || v.protocol != protoTCP || stopped || m.isDroppedOnSight(v.src, g) {
 		return
 	}
-	f := failure{target{v.dst, v.protocol, v.dport}, g.kind, g.points, g.tool}
+	f := failure{target: target{v.dst, v.protocol, v.dport}, kind: g.kind, points: g.points, tool: g.tool}
 	if g.points > 1 {
 		m.expectReset(v, f)
 	}
@@ -310,9 +311,9 @@ func (m *model) isAnswer(v *view, g guess) bool {
 	if v.protocol == protoUDP {
 		begun := func(first uint16) bool { return v.dport >= first && v.dport <= first+100 }
 		traced := v.ttl <= 12 && v.dport >= 33000 || v.ttl <= 30 && (begun(33434) || begun(44444))
-		return traced || v.payload > 0 && v.dport >= 1024 && isUDPService(v.sport)
+		return traced || g.tool == event.ToolUnknown && v.payload > 0 && v.dport >= 1024 && (ephemeral || isUDPService(v.sport))
 	}
-	return ephemeral && g.question == isWanted && g.tool != event.ToolNmap
+	return ephemeral && g.question == isWanted && (g.tool != event.ToolNmap || v.flags&packet.SYN != 0)
 }
 
 func isUDPService(port uint16) bool {
@@ -345,6 +346,12 @@ func (m *model) heardToday(v *view) bool {
 // isCallReport: RTCP beside a port of RTP.
 func (m *model) isCallReport(v *view) bool {
 	return v.protocol == protoUDP && v.dport%2 == 1 && v.dport > 1024 && m.isToday(m.listened[heard{true, v.dport - 1}])
+}
+
+// isTwinServed: the same service is offered under TLS, or in clear.
+func (m *model) isTwinServed(v *view, g guess) bool {
+	twin := map[uint16]uint16{80: 443, 443: 80, 110: 995, 143: 993, 993: 143, 995: 110, 25: 587, 465: 587, 587: 465}[v.dport]
+	return g.kind == event.Connect && twin != 0 && m.isToday(m.listened[heard{false, twin}])
 }
 
 func (m *model) isToday(h *hearing) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -41,11 +42,16 @@ var scans = []struct {
 	{event.OddFlags, event.ToolNmap, flags(0xff), true, 2},
 	{event.ACK, event.ToolNmap, flags(packet.ACK), false, 1},
 	{event.Maimon, event.ToolNmap, flags(packet.FIN | packet.ACK), false, 1},
+	{event.ACK, event.ToolNmap, with(flags(packet.ACK), withData), false, 1},
+	{event.Maimon, event.ToolNmap, with(flags(packet.FIN|packet.ACK), withData), false, 1},
+	{event.OddFlags, event.ToolNmap, with(packet.Nmap, func(p *packet.TCP) { p.Flags |= packet.ACK; p.Ack = 9 }), false, 1},
 }
 
 func flags(f byte) func(src, dst netip.Addr, port uint16) packet.TCP {
 	return func(src, dst netip.Addr, port uint16) packet.TCP { return packet.NmapFlags(src, dst, port, f) }
 }
+
+func withData(p *packet.TCP) { p.Payload = make([]byte, 20) }
 
 func TestScansAreBannedOnTheCrossingPacket(t *testing.T) {
 	for _, src := range []netip.Addr{scanner4, scanner6} {
@@ -175,11 +181,11 @@ func TestOtherProtocolsAreScored(t *testing.T) {
 // the network lives: never scored.
 func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 	r := newRig(t, enforcing())
-	conn, err := net.ListenPacket("udp", "198.51.100.1:0")
+	const port = 16386
+	conn, err := net.ListenPacket("udp", net.JoinHostPort("198.51.100.1", strconv.Itoa(port)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := uint16(conn.LocalAddr().(*net.UDPAddr).Port)
 	from := func(sport, dport uint16, ttl byte) []byte {
 		p := packet.Connect(scanner4, host4, dport)
 		p.SrcPort, p.TTL = sport, ttl
@@ -193,7 +199,7 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 	if got := r.verdict(from(16384, port, 60)); got != "pass service-gone" {
 		t.Errorf("late packet of a call: %q", got)
 	}
-	if got := r.verdict(from(16385, port|1, 60)); port%2 == 0 && got != "pass service-gone" {
+	if got := r.verdict(from(16385, port+1, 60)); got != "pass service-gone" {
 		t.Errorf("report beside a call: %q", got)
 	}
 	for n := range uint16(200) {
@@ -201,6 +207,13 @@ func TestAnswersAndNeighboursAreNotScans(t *testing.T) {
 			if got := r.verdict(from(sport, 2000+n*317, 60)); got != "pass answer" {
 				t.Fatalf("late answer from port %d: %q", sport, got)
 			}
+		}
+	}
+	// A search for devices is answered from any port, to one that the kernel
+	// gave out.
+	for n := range uint16(200) {
+		if got := r.verdict(from(50000-n*71, 33600+n*97, 60)); got != "pass answer" {
+			t.Fatalf("late answer to a question to all: %q", got)
 		}
 	}
 	for _, sport := range []uint16{53, 123} {

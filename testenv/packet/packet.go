@@ -162,6 +162,7 @@ func (p TCP) SCTP(chunk byte) []byte {
 // Options in the orders that stacks and scanners send.
 var (
 	MSS1460   = []byte{2, 4, 0x05, 0xb4}
+	SxSYN     = []byte{2, 4, 0x05, 0xb4, 4, 2, 3, 3, 7, 0, 0, 0} // of the scanner sx
 	LinuxSYN  = []byte{2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}
 	Timestamp = []byte{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1}
 )
