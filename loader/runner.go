@@ -39,6 +39,10 @@ type RunnerOptions struct {
 	EntryLimit int
 	// RealClock: the kernel's, as in a live program, and SetClock does nothing.
 	RealClock bool
+	// AnyHost: the frames were for a host of whose system nothing is known:
+	// its own ports are taken for anything that Linux, or RFC 6335 6, has
+	// kernels give out.
+	AnyHost bool
 	// Seed keys every hash: the same frames under the same seed and clock
 	// always meet the same verdicts.
 	Seed uint64
@@ -90,6 +94,12 @@ func (r *Runner) load(o RunnerOptions) error {
 	o.Limits.size(spec.Maps)
 	if err := specialize(spec, o.Settings, flow{ethernet: !o.RawIP, monitor: o.Monitor, bridged: o.Bridged}, r.seed); err != nil {
 		return err
+	}
+	if o.AnyHost {
+		err := errors.Join(spec.Variables[bpf.ScanVarEphemeralMin].Set(uint16(32768)), spec.Variables[bpf.ScanVarEphemeralMax].Set(uint16(65535)))
+		if err != nil {
+			return fmt.Errorf("set ports of any host: %w", err)
+		}
 	}
 	if err := spec.Variables[bpf.ScanVarTestClock].Set(flag(!o.RealClock)); err != nil {
 		return fmt.Errorf("choose test clock: %w", err)

@@ -30,7 +30,7 @@ func replayCommand(env *environment) *cli.Command {
 		ArgsUsage: "FILE|-",
 		Description: "FILE is pcap or pcapng, plain or gzip, with Ethernet, raw IP, Linux cooked, PPP or null " +
 			"link headers; - reads it from standard input, to its end (tcpdump -c 100000 -w - | denmap replay -). Every destination in it is judged as if DenMap protected it alone; answers in " +
-			"the capture say whether a probe failed. Nothing is attached and no table in use is touched. " +
+			"the capture say whether a probe failed. Who asks many of one network for the same port is found as well. Nothing is attached and no table in use is touched. " +
 			"With --json, one line for each detection.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "host", Usage: "judge only what was sent to `ADDR`"},
@@ -45,7 +45,7 @@ func replayCommand(env *environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := replay.Options{MinScore: cfg.Detect.AlertScore, MaxBytes: maxReplay, Progress: env.progress("packets judged:")}
+			o := replay.Options{MinScore: cfg.Detect.AlertScore, SweepScore: cfg.Detect.UDPAlertScore, MaxBytes: maxReplay, Progress: env.progress("packets judged:")}
 			if reading := env.progress("packets read:"); reading != nil {
 				o.Read = func(packets int) { reading(packets, 0) }
 			}
@@ -60,7 +60,8 @@ func replayCommand(env *environment) *cli.Command {
 }
 
 func (e *environment) replay(path string, cfg config.Config, o replay.Options, asJSON bool) error {
-	runner, err := loader.NewRunner(loader.RunnerOptions{Settings: loaderSettings(daemon.Settings{Detect: cfg.Detect, Ban: cfg.Ban})})
+	settings := loaderSettings(daemon.Settings{Detect: cfg.Detect, Ban: cfg.Ban})
+	runner, err := loader.NewRunner(loader.RunnerOptions{Settings: settings, AnyHost: true})
 	if err != nil {
 		return err
 	}

@@ -91,6 +91,11 @@ func (k *knowledge) learn(p packet) {
 	}
 }
 
+// session is more datagrams than a scanner has for one port from one of its
+// own: nmap's tries are eleven at most. Who sends as many has a listener, or
+// is told that there is none.
+const session = 12
+
 // Outcome is what a probe met, as far as the capture tells.
 type Outcome int
 
@@ -108,17 +113,28 @@ func (k *knowledge) outcome(p packet) Outcome {
 	if p.src.protocol == layers.IPProtocolUDP && (back.packets > 0 || k.asked[hosts{p.dst.addr, p.src.addr}]) {
 		return Open // an answer, from whatever port, or answered
 	}
+	if k.open[p.dst] || back.alive {
+		return Open // also if it was closed later: a service that restarts, an asker who has gone
+	}
 	if k.closed[p.dst] {
 		return Closed
 	}
-	if k.open[p.dst] || back.alive {
-		return Open
+	if p.src.protocol == layers.IPProtocolUDP && own.packets >= session {
+		return Open // media that flow one way, or an answer that the capture lacks
 	}
 	if p.src.protocol == layers.IPProtocolTCP && p.ack {
 		// Part of a conversation that began before the capture, unless the
 		// destination said that it knows of none, or nobody said anything else:
 		// a host that drops what it does not know does not refuse it.
-		if back.refused && !own.alive || back.packets == 0 && !own.more {
+		if back.refused && !own.alive {
+			return Closed
+		}
+		// Of packets with data only those of scanners are looked at.
+		if p.payload && own.packets <= 2 && (back.refused || back.packets == 0) {
+			return Closed
+		}
+		// Where answers are not recorded, the header is all there is to go by.
+		if back.packets == 0 && !own.more && (k.twoWay || !p.df) {
 			return Closed
 		}
 		return Unknown

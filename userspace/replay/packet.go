@@ -22,6 +22,7 @@ type packet struct {
 	syn, ack bool
 	rst, fin bool
 	payload  bool
+	df       bool  // IPv4: not to be fragmented, as systems send TCP
 	refuses  *flow // a datagram that an ICMP error says nobody wanted
 }
 
@@ -60,6 +61,7 @@ func parseNetwork(etherType layers.EthernetType, ip []byte) (p packet, segment [
 			return p, nil, 0, false
 		}
 		p.between(netip.AddrFrom4([4]byte(ip[12:16])), netip.AddrFrom4([4]byte(ip[16:20])), ip[9])
+		p.df = ip[6]&0x40 != 0
 		if binary.BigEndian.Uint16(ip[6:])&0x1fff != 0 {
 			return p, nil, 0, true
 		}

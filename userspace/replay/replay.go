@@ -32,13 +32,18 @@ type Options struct {
 	// value: every destination is judged as if DenMap protected it alone.
 	Host     netip.Addr
 	MinScore int // points a host must be able to collect; 2 a packet at most
-	MaxBytes int // of packets to keep; 0: no limit
+	// SweepScore is the points that a sweep of one network's hosts must be able
+	// to collect, 2 a host at most. 0: hosts are only judged one by one.
+	SweepScore int
+	MaxBytes   int // of packets to keep; 0: no limit
 	// Read is told how many packets were read, after each; may be nil.
 	Read     func(packets int)
 	Progress func(done, total int) // packets judged; may be nil
 }
 
-// Detection is what a live DenMap on Destination would have reported.
+// Detection is what a live DenMap on Destination would have reported; of a
+// sweep one with all addresses of the network, of which Destination was asked
+// when it was found.
 type Detection struct {
 	Source      netip.Prefix
 	Destination netip.Addr
@@ -56,6 +61,9 @@ type Detection struct {
 	Banned      time.Time // zero if only alerted
 	BanProbes   int       // distinct probes up to the ban
 }
+
+// IsSweep: many hosts were asked rather than many ports.
+func (d Detection) IsSweep() bool { return d.Kinds.Has(event.Sweep) }
 
 // Result is what Run found.
 type Result struct {
@@ -107,6 +115,13 @@ func RunFrom(in io.Reader, name string, prog Program, o Options) (Result, error)
 			o.Progress(done, result.Packets)
 		}
 	}
+	if o.SweepScore > 0 {
+		sweeps, err := findSweeps(hosts, prog, known, max(o.SweepScore/2, 2), result.Detections)
+		if err != nil {
+			return result, fmt.Errorf("replay sweeps: %w", err)
+		}
+		result.Detections = append(result.Detections, sweeps...)
+	}
 	slices.SortStableFunc(result.Detections, func(a, b Detection) int { return a.First.Compare(b.First) })
 	return result, damage
 }
@@ -118,8 +133,9 @@ type host struct {
 }
 
 type arrival struct {
-	frame frame
-	seen  packet
+	frame  frame
+	seen   packet
+	number int // in the capture
 }
 
 // About what a packet takes besides its bytes, and what is learnt of a
@@ -160,7 +176,7 @@ func load(in io.Reader, o Options) ([]*host, *knowledge, Result, error) {
 			h = &host{addr: p.dst.addr}
 			byAddr[p.dst.addr] = h
 		}
-		h.packets = append(h.packets, arrival{f, p})
+		h.packets = append(h.packets, arrival{f, p, result.Packets})
 		return nil
 	})
 	result.Skipped, result.OneSided = skipped, result.Packets > 0 && !known.twoWay
@@ -197,7 +213,7 @@ func (h *host) replay(prog Program, known *knowledge) ([]Detection, error) {
 			return nil, err
 		}
 		for _, e := range events {
-			note(bySource, e, a.frame.time, h.addr)
+			note(bySource, e, a.frame.time, a.seen.dst.addr)
 		}
 	}
 	out := make([]Detection, 0, len(bySource))
@@ -218,11 +234,12 @@ func (h *host) replay(prog Program, known *knowledge) ([]Detection, error) {
 func note(bySource map[netip.Prefix]*Detection, e event.Detection, now time.Time, dst netip.Addr) {
 	d := bySource[e.Source]
 	if d == nil {
-		d = &Detection{Source: e.Source, Destination: dst, First: now.Add(-e.Time.Sub(e.First))}
+		d = &Detection{Source: e.Source, First: now.Add(-e.Time.Sub(e.First))}
 		bySource[e.Source] = d
 	}
 	d.Kinds |= e.Kinds
 	d.Main = e.Main
+	d.Destination = dst
 	d.Tool, d.Confidence, d.Transport = e.Tool, e.Confidence, e.Transport
 	d.Score, d.Distinct, d.Ports = e.Score, e.Distinct, e.Ports
 	if d.Alerted.IsZero() {

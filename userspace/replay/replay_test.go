@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,9 @@ func TestOutcomes(t *testing.T) {
 		{"SYN gone on with", append([][]byte{syn.Bytes(), ack.Bytes()}, twoSided...), Open},
 		{"SYN refused and gone on with", [][]byte{syn.Bytes(), answer(syn, packets.RST|packets.ACK).Bytes(), ack.Bytes()}, Closed},
 		{"ACK of an older connection", append([][]byte{ack.Bytes(), data.Bytes()}, twoSided...), Unknown},
+		{"data that nothing follows", append([][]byte{data.Bytes()}, twoSided...), Closed},
+		{"data refused", [][]byte{data.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
+		{"data of an older connection", append([][]byte{data.Bytes(), data.Bytes(), ack.Bytes()}, twoSided...), Unknown},
 		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK, and nothing else", append([][]byte{ack.Bytes()}, twoSided...), Closed},
 		{"ACK sent twice, and nothing else", append([][]byte{ack.Bytes(), ack.Bytes()}, twoSided...), Closed},
@@ -131,6 +135,9 @@ func TestOutcomes(t *testing.T) {
 		{"datagram answered", [][]byte{syn.UDP(nil), answer(syn, 0).UDP(nil)}, Open},
 		{"datagram refused", [][]byte{syn.UDP(nil), unreachable(syn)}, Closed},
 		{"datagram unanswered", append([][]byte{syn.UDP(nil)}, twoSided...), Closed},
+		{"eleven tries of a datagram", append(slices.Repeat([][]byte{syn.UDP(nil)}, 11), twoSided...), Closed},
+		{"media that flow one way", append(slices.Repeat([][]byte{syn.UDP(nil)}, 12), twoSided...), Open},
+		{"media that nobody wants", append(slices.Repeat([][]byte{syn.UDP(nil)}, 12), unreachable(syn)), Closed},
 	} {
 		prog := &fakeProgram{}
 		result, err := Run(capture(t, layers.LinkTypeEthernet, row.frames...), prog, Options{Host: server})
@@ -153,6 +160,17 @@ func TestAnswersToTheHostsOwnDatagramsAreOpen(t *testing.T) {
 	}
 	if len(prog.outcomes) != 1 || prog.outcomes[0] != Open {
 		t.Errorf("outcomes %v, want open", prog.outcomes)
+	}
+}
+
+// Who searches for devices (SSDP) asks everybody from one socket, and may
+// have closed it when the last of them answers.
+func TestLateAnswersToAQuestionToAll(t *testing.T) {
+	search := packets.TCP{Src: server, Dst: netip.MustParseAddr("239.255.255.250"), SrcPort: 50123, DstPort: 1900}
+	late := packets.TCP{Src: client, Dst: server, SrcPort: 41234, DstPort: 50123}
+	got := outcomesOf(t, server, search.UDP([]byte("M-SEARCH")), late.UDP([]byte("here")), unreachable(late))
+	if len(got) != 1 || got[0] != Open {
+		t.Errorf("outcomes %v, want open", got)
 	}
 }
 
@@ -179,6 +197,19 @@ func TestDetectionsCarryTheCapturesTime(t *testing.T) {
 	}
 	if gap := prog.clocks[len(prog.clocks)-1] - prog.clocks[len(prog.clocks)-2]; gap != 20*time.Millisecond {
 		t.Errorf("the clock moved %v between two packets to a host", gap)
+	}
+}
+
+// Without answers a bare ACK is a probe only if no system sends the like.
+func TestOneSidedACKs(t *testing.T) {
+	ack := packets.Connect(client, server, 80)
+	ack.Flags, ack.Options = packets.ACK, nil
+	for df, want := range map[bool]Outcome{true: Unknown, false: Closed} {
+		ack.DF = df
+		prog := &fakeProgram{}
+		if _, err := Run(capture(t, layers.LinkTypeEthernet, ack.Bytes()), prog, Options{}); err != nil || prog.outcomes[0] != want {
+			t.Errorf("DF %v: %v, %v; want %v", df, prog.outcomes, err, want)
+		}
 	}
 }
 
