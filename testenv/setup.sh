@@ -5,7 +5,7 @@
 set -eu
 
 packages="clang-19 llvm-19 clang-format-19 libbpf-dev linux-libc-dev make git
-	nmap ncat masscan zmap hping3 python3-scapy netcat-openbsd tcpdump curl ethtool iproute2 util-linux
+	nmap ncat masscan zmap hping3 python3-scapy netcat-openbsd netcat-traditional pnscan dmitry ipv6toolkit tcpdump curl ethtool iproute2 util-linux
 	nftables iptables ipset xdp-tools iperf3 wrk debootstrap systemd-container rpm chromium postfix sasl2-bin libsasl2-modules e2fsprogs mount fail2ban crowdsec-custom-bouncer prometheus"
 
 # Other kernels are booted in qemu, on the machines they are for.

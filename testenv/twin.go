@@ -41,6 +41,7 @@ var answerTwins = []twin{
 	{"a crawler that meets dead hosts", "syn", visit.crawl},
 	{"backscatter of other people's floods", "odd-flags", visit.backscatter},
 	{"answers of eight services to a forger", "udp", visit.reflected},
+	{"late answers to a search for devices", "udp", visit.discovered},
 }
 
 var peerTwins = []twin{
@@ -64,6 +65,7 @@ var stackTwins = []twin{
 	{"an SCTP peer of a lost association", "sctp", visit.associations},
 	{"what routers and tunnel ends send", "ip-protocol", visit.tunnels},
 	{"a client of 16 addresses of the host", "sweep", visit.manyAddresses},
+	{"a mail program that guesses its settings", "connect", visit.guessSettings},
 }
 
 var twinGroups = []twinGroup{

@@ -258,6 +258,24 @@ func (v visit) reflected() error {
 	return nil
 }
 
+// discovered are devices that answer searches for them (SSDP), each from a
+// port of its own, when the host has closed the socket that it asked from.
+func (v visit) discovered() error {
+	device := v.client.ListenPacket(0)
+	defer device.Close()
+	for range 40 {
+		asker := v.victim.ListenPacket(0)
+		port := asker.LocalAddr().(*net.UDPAddr).Port
+		if err := asker.Close(); err != nil {
+			return err
+		}
+		if _, err := device.WriteTo([]byte("HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n"), &net.UDPAddr{IP: v.to.AsSlice(), Port: port}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // neighbour returns a documentation address that no host of the lab has.
 func neighbour(like netip.Addr, n int) netip.Addr {
 	if like.Is4() {

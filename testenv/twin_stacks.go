@@ -91,8 +91,8 @@ func (v visit) monitor() error {
 				conn, err := v.client.Dial(v.to, uint16(9500+i))
 				if err == nil {
 					err = conn.Close()
-				} else if !up && errors.Is(err, syscall.ECONNREFUSED) {
-					err = nil
+				} else if !up && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET)) {
+					err = nil // the second by a listener that is just being closed
 				}
 				return err
 			})
@@ -102,6 +102,34 @@ func (v visit) monitor() error {
 		}
 	}
 	return nil
+}
+
+// guessSettings is a mail program that is told an address only, on a host
+// that takes mail at 587 and shows it at 993, and has other clients: each of
+// the seven ports of mail is tried, all at once.
+func (v visit) guessSettings() error {
+	for _, port := range []uint16{587, 993} {
+		l := v.victim.Listen(port)
+		defer l.Close()
+		conn, err := v.client.Dial(v.to, port)
+		if err == nil {
+			err = conn.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	ports := []uint16{143, 993, 110, 995, 587, 465, 25}
+	return together(len(ports), func(i int) error {
+		conn, err := v.client.Dial(v.to, ports[i])
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nil
+		}
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
 }
 
 // urgent is an old remote login that sends urgent data (RFC 6093), and

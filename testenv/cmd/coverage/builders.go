@@ -30,6 +30,18 @@ func nmap(kind, tool string, most int, args string) scan {
 	}}
 }
 
+// search looks for the host by the probes of Nmap's that it would send
+// beyond its own link.
+func search(kind, tool string, most int, args string) scan {
+	return scan{name: "nmap -sn " + args, kind: kind, tool: tool, most: most, run: func(s *site) testenv.Result {
+		all := []string{"-n", "-sn", "--disable-arp-ping", "--max-retries", "0", args}
+		if s.version == 6 {
+			all = append(all, "-6")
+		}
+		return s.attacker.Tool("nmap", append(all, s.to.String())...)
+	}}
+}
+
 // hping is a scan by hping3, which knows no IPv6.
 func hping(kind, args string) scan {
 	return scan{name: "hping3 " + args, kind: kind, tool: "hping3", most: twoPoints, only: 4, run: func(s *site) testenv.Result {
@@ -62,6 +74,14 @@ func tool(kind, hint string, most int, name string, args ...string) scan {
 			}
 		}
 		return s.attacker.Tool(name, given...)
+	}}
+}
+
+// eachPort runs a command line for each of 30 ports.
+func eachPort(line string) scan {
+	return scan{name: line, kind: "connect", tool: "kernel-connect", most: onePoint, run: func(s *site) testenv.Result {
+		line := strings.NewReplacer("HOST", s.to.String(), "PORT", "$p").Replace(strings.ReplaceAll(line, "'", `"`))
+		return s.attacker.Tool("sh", "-c", "for p in $(seq 1 30); do "+line+"; done")
 	}}
 }
 

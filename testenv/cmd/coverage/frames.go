@@ -80,6 +80,20 @@ func naabu(from, to netip.Addr, port uint16) packet.TCP {
 	return p
 }
 
+// sx is the SYN of sx 0.5, as its source says.
+func sx(from, to netip.Addr, port uint16) packet.TCP {
+	p := packet.Connect(from, to, port)
+	p.ID, p.Options, p.Seq = port*7, packet.SxSYN, uint32(port)*65537
+	return p
+}
+
+// furious is the SYN of furious, whose kernel makes the IP header.
+func furious(from, to netip.Addr, port uint16) packet.TCP {
+	p := packet.Connect(from, to, port)
+	p.Window, p.Options, p.Seq = 14600, nil, 1105024978
+	return p
+}
+
 // likeKernel is a raw sender whose SYNs are those of a Linux kernel.
 func likeKernel() scan {
 	return scan{name: "raw SYNs that copy a Linux kernel's", kind: "connect", tool: "kernel-connect", most: onePoint,

@@ -45,7 +45,7 @@ func (s scan) versions() []int {
 	return []int{4, 6}
 }
 
-var scans = slices.Concat(tcpScans, flagScans, otherScans, sweepScans, placed, evasions, slowScans)
+var scans = slices.Concat(tcpScans, connectScans, flagScans, otherScans, searches, sweepScans, placed, evasions, slowScans)
 
 // tcpScans ask with a SYN.
 var tcpScans = []scan{
@@ -54,14 +54,29 @@ var tcpScans = []scan{
 	{name: "masscan -p1-1000", kind: "syn", tool: "masscan", most: twoPoints, only: 6, run: masscan("1-1000")},
 	handmade("SYNs of masscan 1.3.9", "masscan", twoPoints, newMasscan),
 	handmade("SYNs of naabu", "raw-unknown", twoPoints, naabu),
+	handmade("SYNs of sx", "raw-unknown", twoPoints, sx),
+	handmade("SYNs of furious", "raw-unknown", onePoint, furious).ipv4(),
+	nmap("syn", "nmap", twoPoints, "-sS -F -T5 --min-rate 5000").ipv4(),
 	hping("syn", "--scan 1-200 -S"),
 	hping("syn", "-S -p ++1 -c 50 -i u2000"),
+	hping("syn", "-S -d 40 -p ++1 -c 50 -i u2000"),
+	hping("syn", "-S --tcp-timestamp -p ++1 -c 50 -i u2000"),
 	nping("syn", "nping", twoPoints, "--tcp -p 1-60"),
 	scapy("syn", "scapy", twoPoints, "TCP(dport=(1,60),flags='S')"),
+	tool("syn", "raw-unknown", twoPoints, "scan6", "-i", uplink, "-d", "{}", "-j", "tcp:1-60").ipv6(),
 	nmap("syn", "nmap", twoPoints, "-sV -F"),
+}
+
+// connectScans leave the SYN to a kernel.
+var connectScans = []scan{
 	nmap("connect", "kernel-connect", onePoint, "-sT -F --host-timeout 8s"),
 	nping("connect", "kernel-connect", onePoint, "--tcp-connect -p 1-20"),
 	tool("connect", "kernel-connect", onePoint, "nc", "-n", "-z", "-w", "1", "{}", "1-12"),
+	tool("connect", "kernel-connect", onePoint, "nc.traditional", "-n", "-z", "-w", "1", "{}", "1-60").ipv4(),
+	tool("connect", "kernel-connect", onePoint, "pnscan", "-n", "64", "{}", "1:60").ipv4(),
+	tool("connect", "kernel-connect", onePoint, "dmitry", "-p", "-t", "1", "{}").ipv4(),
+	eachPort("ncat -z -w 100ms HOST PORT").ipv4(),
+	eachPort("timeout 0.1 bash -c 'echo > /dev/tcp/HOST/PORT'").ipv4(),
 	{name: "python socket.connect()", kind: "connect", tool: "kernel-connect", most: onePoint, run: pythonConnect},
 }
 
@@ -77,7 +92,14 @@ var flagScans = []scan{
 	nmap("ack", "nmap", onePoint, "-sA -F"),
 	nmap("ack", "nmap", onePoint, "-sW -F"),
 	hping("ack", "-A -p ++1 -c 50 -i u2000").within(onePoint),
+	nmap("ack", "nmap", onePoint, "-sA -F --data-length 20"),
+	nmap("ack", "nmap", onePoint, "-sF -F --scanflags PSHACK").ipv4(),
+	nmap("ack", "nmap", onePoint, "-sF -F --scanflags URGACK").ipv4(),
+	hping("ack", "-A -d 20 -p ++1 -c 50 -i u2000").within(onePoint),
+	scapy("ack", "", onePoint, "TCP(dport=(1,60),flags='A')").ipv4(),
 	nmap("maimon", "nmap", onePoint, "-sM -F"),
+	nmap("maimon", "nmap", onePoint, "-sM -F --data-length 20"),
+	scapy("maimon", "", onePoint, "TCP(dport=(1,60),flags='FA')").ipv4(),
 	nmap("odd-flags", "nmap", twoPoints, "-sS -F --scanflags SYNFIN"),
 	nmap("odd-flags", "nmap", twoPoints, "-sS -F --scanflags SYNRST"),
 	nmap("odd-flags", "nmap", twoPoints, "-sF -F --scanflags URG"),
@@ -86,7 +108,8 @@ var flagScans = []scan{
 	nmap("odd-flags", "nmap", twoPoints, "-sS -F --scanflags URGACKPSHRSTSYNFINECECWR"),
 	nmap("syn", "nmap", twoPoints, "-sS -F --scanflags SYNPSHURG"),
 	nmap("null", "nmap", twoPoints, "-sF -F --scanflags ECECWR"),
-	nmap("", "", 0, "-sF -F --scanflags SYNACK").because("backscatter of a forged flood looks the same"),
+	nmap("odd-flags", "nmap", onePoint, "-sF -F --scanflags SYNACK"),
+	hping("", "-S -A -p ++1 -c 50 -i u2000").by("").because("backscatter of a forged flood looks the same"),
 	nmap("", "", 0, "-sF -F --scanflags RST").because("backscatter of a forged flood looks the same"),
 }
 
@@ -96,6 +119,8 @@ var otherScans = []scan{
 	{name: "masscan -pU:1-1000", kind: "udp", most: slowScore, run: masscan("U:1-1000")},
 	hping("udp", "-2 -p ++1 -c 60 -i u2000").within(slowScore).by(""),
 	nping("udp", "", slowScore, "--udp -p 1-60"),
+	tool("udp", "", slowScore, "nc.traditional", "-n", "-u", "-z", "-w", "1", "{}", "1-30").ipv4(),
+	tool("udp", "", slowScore, "scan6", "-i", uplink, "-d", "{}", "-j", "udp:1-60").ipv6(),
 	scapy("udp", "", slowScore, "UDP(dport=(1,60))"),
 	nmap("sctp", "", onePoint, "-sY -F"),
 	nmap("sctp", "", onePoint, "-sZ -F"),
@@ -107,6 +132,9 @@ var otherScans = []scan{
 	nmap("fragment", "", twoPoints, "-sS -F -f").ipv4(),
 	nmap("fragment", "", twoPoints, "-sS -F --mtu 8").ipv4(),
 	nmap("fragment", "", twoPoints, "-sS -F --mtu 16").ipv4(),
+	nmap("fragment", "", twoPoints, "-sF -F -f").ipv4(),
+	nmap("fragment", "", twoPoints, "-sA -F -f").ipv4(),
+	nmap("syn", "nmap", twoPoints, "-sS -F --mtu 24 --data-length 40").ipv4(),
 	nmap("syn", "nmap", twoPoints, "-sS -F --badsum"),
 	nmap("syn", "nmap", twoPoints, "-sS -F --data-length 30"),
 	nmap("syn", "nmap", twoPoints, "-sS -F --ip-options R").ipv4(),
@@ -117,6 +145,15 @@ var otherScans = []scan{
 	chain("an atomic fragment header", "syn", atomicFragment),
 	chain("hop-by-hop, destination, routing and fragment headers", "syn", hopByHop, destinationOptions, routing, atomicFragment),
 	chain("20 destination options headers", "", times(20, destinationOptions)).because("dropped on sight, counted once an address"),
+}
+
+// searches are Nmap's for hosts, where they ask many ports of one.
+var searches = []scan{
+	search("syn", "nmap", twoPoints, "-PS1-60"),
+	search("ack", "nmap", onePoint, "-PA1-60").ipv4(),
+	search("udp", "", 0, "-PU1-60").ipv4().because("ten probes are all that it sends at once"),
+	search("sctp", "", onePoint, "-PY1-60").ipv4(),
+	search("ip-protocol", "", onePoint, "-PO60-90").ipv4(),
 }
 
 // sweepScans ask many addresses for one port.
