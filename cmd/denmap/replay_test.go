@@ -20,16 +20,23 @@ import (
 // refusedConnects is a capture of connections to n closed ports.
 func refusedConnects(t *testing.T, n uint16) string {
 	t.Helper()
+	host := netip.MustParseAddr("198.51.100.1")
+	return refusals(t, n, func(i uint16) netip.AddrPort { return netip.AddrPortFrom(host, 1000+i) })
+}
+
+// refusals is a capture of n connections that are refused, one a second.
+func refusals(t *testing.T, n uint16, to func(i uint16) netip.AddrPort) string {
+	t.Helper()
 	var buf bytes.Buffer
 	w := pcapgo.NewWriter(&buf)
 	if err := w.WriteFileHeader(65535, layers.LinkTypeEthernet); err != nil {
 		t.Fatal(err)
 	}
-	for port := range n {
-		syn := packet.Connect(netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("198.51.100.1"), 1000+port)
+	for i := range n {
+		syn := packet.Connect(netip.MustParseAddr("203.0.113.7"), to(i).Addr(), to(i).Port())
 		reset := packet.TCP{Src: syn.Dst, Dst: syn.Src, SrcPort: syn.DstPort, DstPort: syn.SrcPort, Flags: packet.RST | packet.ACK}
 		for _, frame := range [][]byte{syn.Bytes(), reset.Bytes()} {
-			info := gopacket.CaptureInfo{Timestamp: testNow.Add(time.Duration(port) * time.Second), CaptureLength: len(frame), Length: len(frame)}
+			info := gopacket.CaptureInfo{Timestamp: testNow.Add(time.Duration(i) * time.Second), CaptureLength: len(frame), Length: len(frame)}
 			if err := w.WritePacket(info, frame); err != nil {
 				t.Fatal(err)
 			}
@@ -74,4 +81,17 @@ func TestReplay(t *testing.T) {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}
+}
+
+// TestReplayOfASweep: what no host of the network can see on its own.
+func TestReplayOfASweep(t *testing.T) {
+	needRoot(t)
+	c := newConsole(t)
+	capture := refusals(t, 20, func(i uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), 23)
+	})
+	const table = "FIRST (UTC)          SOURCE       DESTINATION    WOULD  SCAN           TOOL            PORTS\n" +
+		"2026-01-02 03:04:05  203.0.113.7  198.51.100.17  ban    sweep,connect  kernel-connect  23,23,23,23 +13\n"
+	c.compare("replay -", c.runInput(capture, "replay", "-"), outcome{0, table, "denmap: 40 packets, 1 detection\n"})
+	c.compare("replay --host", c.runInput(capture, "replay", "--host", "198.51.100.3", "-"), outcome{0, "", "denmap: 40 packets, 0 detections\n"})
 }

@@ -57,6 +57,7 @@ type knowledge struct {
 	closed map[endpoint]bool   // an ICMP error said so
 	speaks map[netip.Addr]bool // it sent something
 	asked  map[hosts]bool      // the first datagram between two hosts went this way
+	serves map[hosts]bool      // one answered the other as a service does
 	twoWay bool                // some conversation shows both directions
 }
 
@@ -64,6 +65,7 @@ func newKnowledge() *knowledge {
 	return &knowledge{
 		sent: make(map[flow]direction), open: make(map[endpoint]bool), closed: make(map[endpoint]bool),
 		speaks: make(map[netip.Addr]bool), asked: make(map[hosts]bool),
+		serves: make(map[hosts]bool),
 	}
 }
 
@@ -82,11 +84,14 @@ func (k *knowledge) learn(p packet) {
 	case layers.IPProtocolTCP:
 		if p.syn && p.ack && !p.rst {
 			k.open[p.src] = true
+			k.serves[hosts{p.src.addr, p.dst.addr}] = true
 		}
 	case layers.IPProtocolUDP:
 		k.open[p.src] = true
 		if h := (hosts{p.src.addr, p.dst.addr}); !k.asked[h.reverse()] {
 			k.asked[h] = true
+		} else {
+			k.serves[h] = true
 		}
 	}
 }

@@ -33,7 +33,8 @@ type Options struct {
 	Host     netip.Addr
 	MinScore int // points a host must be able to collect; 2 a packet at most
 	// SweepScore is the points that a sweep of one network's hosts must be able
-	// to collect, 2 a host at most. 0: hosts are only judged one by one.
+	// to collect, 2 a host at most but for the first, which is none yet. 0: hosts
+	// are only judged one by one.
 	SweepScore int
 	MaxBytes   int // of packets to keep; 0: no limit
 	// Read is told how many packets were read, after each; may be nil.
@@ -116,7 +117,7 @@ func RunFrom(in io.Reader, name string, prog Program, o Options) (Result, error)
 		}
 	}
 	if o.SweepScore > 0 {
-		sweeps, err := findSweeps(hosts, prog, known, max(o.SweepScore/2, 2), result.Detections)
+		sweeps, err := findSweeps(hosts, prog, known, o.SweepScore/2+1, result.Detections)
 		if err != nil {
 			return result, fmt.Errorf("replay sweeps: %w", err)
 		}

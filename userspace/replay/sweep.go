@@ -23,19 +23,27 @@ type sweep struct {
 	network netip.Prefix
 }
 
-func sweepOf(p packet) sweep {
+// question is what a source asks the hosts of a network.
+type question struct {
+	sweep
+	protocol layers.IPProtocol
+	port     uint16
+}
+
+func questionOf(p packet) question {
 	bits := networkBits4
 	if p.dst.addr.Is6() {
 		bits = networkBits6
 	}
 	network, _ := p.dst.addr.Prefix(bits) // never more bits than it has
-	return sweep{p.src.addr, network}
+	return question{sweep{p.src.addr, network}, p.dst.protocol, p.dst.port}
 }
 
 // findSweeps replays what a source sent to many hosts of one network for the
 // same port, as if DenMap had all of their addresses, and returns what is
 // one scan only in this light: who was found at one of the hosts already is
-// left out. fewest is how many hosts have to fail.
+// left out. fewest is how many hosts have to fail; and not fewer than answer,
+// for clients of many hosts know where they are.
 func findSweeps(hosts []*host, prog Program, known *knowledge, fewest int, found []Detection) ([]Detection, error) {
 	var out []Detection
 	for _, h := range suspectedSweeps(hosts, known, fewest, found) {
@@ -58,29 +66,36 @@ func suspectedSweeps(hosts []*host, known *knowledge, fewest int, found []Detect
 	if len(hosts) < fewest {
 		return nil
 	}
-	type question struct {
-		sweep
-		protocol layers.IPProtocol
-		port     uint16
+	type tally struct {
+		asked, failed int
+		last          *host
 	}
-	failed, last := make(map[question]int), make(map[question]*host)
-	suspected := make(map[sweep]*host)
+	tallies := make(map[question]tally)
 	for _, h := range hosts {
 		if h.addr.IsMulticast() {
 			continue
 		}
 		for _, a := range h.packets {
-			if !known.isLostQuestion(a.seen) {
+			if !known.isQuestion(a.seen) {
 				continue
 			}
-			q := question{sweepOf(a.seen), a.seen.dst.protocol, a.seen.dst.port}
-			if last[q] == h {
+			q := questionOf(a.seen)
+			t := tallies[q]
+			if t.last == h {
 				continue
 			}
-			last[q] = h
-			if failed[q]++; failed[q] == fewest && !isFound(q.sweep, found) {
-				suspected[q.sweep] = &host{addr: q.network.Addr()}
+			t.last = h
+			t.asked++
+			if known.isLost(a.seen) {
+				t.failed++
 			}
+			tallies[q] = t
+		}
+	}
+	asked, suspected := make(map[question]bool), make(map[sweep]*host)
+	for q, t := range tallies {
+		if t.failed >= fewest && t.failed*2 >= t.asked && !isFound(q.sweep, found) {
+			asked[q], suspected[q.sweep] = true, &host{addr: q.network.Addr()}
 		}
 	}
 	if len(suspected) == 0 {
@@ -88,8 +103,9 @@ func suspectedSweeps(hosts []*host, known *knowledge, fewest int, found []Detect
 	}
 	for _, h := range hosts {
 		for _, a := range h.packets {
-			// Where one host offers the service, the others do not.
-			if s := suspected[sweepOf(a.seen)]; s != nil && known.isLostQuestion(a.seen) {
+			// Only what failed: a service at one host is none at the others.
+			if q := questionOf(a.seen); asked[q] && known.isQuestion(a.seen) && known.isLost(a.seen) {
+				s := suspected[q.sweep]
 				s.packets = append(s.packets, a)
 			}
 		}
@@ -103,18 +119,18 @@ func suspectedSweeps(hosts []*host, known *knowledge, fewest int, found []Detect
 	return out
 }
 
-// isLostQuestion: what asks for a connection, or what no stack sends, and
-// failed; a datagram that nobody answers only where answers are recorded.
-func (k *knowledge) isLostQuestion(p packet) bool {
-	switch {
-	case p.dst.port == 0:
-		return false
-	case p.dst.protocol == layers.IPProtocolUDP && !k.twoWay:
-		return false
-	case p.dst.protocol == layers.IPProtocolTCP && (p.ack || p.rst):
-		return false
+// isQuestion: what asks for a connection, or what no stack sends; a datagram
+// only where answers are recorded.
+func (k *knowledge) isQuestion(p packet) bool {
+	if p.dst.protocol == layers.IPProtocolTCP {
+		return !p.ack && !p.rst && p.dst.port != 0
 	}
-	return k.outcome(p) == Closed
+	return p.dst.protocol == layers.IPProtocolUDP && k.twoWay && p.dst.port != 0
+}
+
+// isLost: it failed, at a host that had no other answer for its sender.
+func (k *knowledge) isLost(p packet) bool {
+	return !k.serves[hosts{p.dst.addr, p.src.addr}] && k.outcome(p) == Closed
 }
 
 func isFound(s sweep, found []Detection) bool {

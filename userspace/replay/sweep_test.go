@@ -52,6 +52,11 @@ func TestSweeps(t *testing.T) {
 	far := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, byte(10 + i), 1}) }
 	vertical := append(swept(6, near), packets.Connect(client, near(0), 24).Bytes(), packets.Connect(client, near(0), 25).Bytes(),
 		packets.Connect(client, near(0), 26).Bytes(), packets.Connect(client, near(0), 27).Bytes())
+	mixed := swept(6, near)
+	for i := range 8 {
+		syn := packets.Connect(client, near(20+i), 23)
+		mixed = append(mixed, syn.Bytes(), answer(syn, packets.SYN|packets.ACK).Bytes())
+	}
 	for _, row := range []struct {
 		name   string
 		frames [][]byte
@@ -61,8 +66,9 @@ func TestSweeps(t *testing.T) {
 	}{
 		{"six hosts", swept(6, near), event.Sweep, 8, 5},
 		{"six hosts, where sweeps are not asked for", swept(6, near), event.Sweep, 0, -1},
-		{"six hosts, four of which fail", swept(5, near), event.Sweep, 10, -1},
+		{"five hosts, four of which fail", swept(5, near), event.Sweep, 8, -1},
 		{"six hosts of six networks", swept(6, far), event.Sweep, 8, -1},
+		{"fourteen hosts, more than half of which serve", mixed, event.Sweep, 8, -1},
 		{"something else than a sweep", swept(6, near), event.SYN, 8, -1},
 		{"a source that is found at one of the hosts", vertical, event.Sweep, 8, 0},
 	} {
