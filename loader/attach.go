@@ -66,7 +66,7 @@ func (k *Kernel) linkPin(index int) string {
 // date: the program is replaced atomically, and no packet goes unseen. One
 // that is up to date costs a look at its device and is left alone, so that
 // the daemon may call Attach as often as it wants to be sure.
-// Errors: ErrNoInterface, ErrForeignXDP.
+// Errors: ErrNoInterface, ErrNoNativeXDP, ErrForeignXDP.
 func (k *Kernel) Attach(name string, o AttachOptions) (Interface, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -245,6 +245,9 @@ func (a *attachment) attachLink(prog *ebpf.Program, hook Hook) (err error) {
 	}
 	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%w: %w", ErrForeignXDP, err)
+	}
+	if hook == HookNative && (errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, ebpf.ErrNotSupported)) {
+		return ErrNoNativeXDP
 	}
 	return fmt.Errorf("attach %s XDP: %w", hook, err)
 }

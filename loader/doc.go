@@ -19,6 +19,8 @@ var (
 	ErrNotAttached = errors.New("DenMap is not attached")
 	// ErrRunning: another daemon holds the pinned state.
 	ErrRunning = errors.New("another denmap attach is running")
+	// ErrNoNativeXDP: the native hook was asked for, and the driver has none.
+	ErrNoNativeXDP = errors.New("its driver takes no native XDP")
 	// ErrForeignXDP: the interface carries somebody else's XDP program.
 	ErrForeignXDP = errors.New("another XDP program is attached")
 	// ErrLayout: the pinned state was written by another layout version. It

@@ -243,6 +243,8 @@ func (e *environment) explainAttach(err error) error {
 		return withHint(err, "denmap lists check shows every bad line")
 	case errors.Is(err, loader.ErrRunning):
 		return withHint(err, "denmap status shows what it protects; denmap detach ends it")
+	case errors.Is(err, loader.ErrNoNativeXDP):
+		return withHint(err, "--mode auto or generic protects it all the same, at a higher cost a packet")
 	case errors.Is(err, loader.ErrForeignXDP):
 		return withHint(err, "an interface runs one XDP program: bpftool net shows whose it is")
 	case errors.Is(err, loader.ErrLayout):

@@ -186,6 +186,10 @@ func TestDoctorObstacles(t *testing.T) {
 			t.Errorf("attach to %s: %v, want %v", name, err, loader.ErrForeignXDP)
 		}
 	}
+	plain := c.add(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "plain0"}})
+	if _, err := c.kernel.Attach(plain.Attrs().Name, loader.AttachOptions{Hook: loader.HookNative}); !errors.Is(err, loader.ErrNoNativeXDP) {
+		t.Errorf("attach to a bridge natively: %v, want %v", err, loader.ErrNoNativeXDP)
+	}
 	c.contains("doctor taken", exitFailed, "taken: attach would fail (another XDP program is attached: ", "\nfail  taken programs: ", "somebody", "-> an interface runs one XDP program")
 	c.contains("doctor port", exitFailed, "\nwarn  port upper: it is a port of the bridge upper0", "-> attach to upper0 ")
 	c.contains("doctor absent", exitFailed, "fail  absent interface: there is no such interface\n")
