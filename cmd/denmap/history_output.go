@@ -35,7 +35,7 @@ func (e *environment) historyTable(ctx context.Context, r *history.Reader, f his
 	for i, s := range scans {
 		rows[i] = []string{
 			e.clock(s.Last), lists.FormatPrefix(s.Source), dash(cmp.Or(s.Place.CountryISO, s.Place.Special)),
-			dash(strings.Join(s.Kinds.Names(), ",")), s.Tool.String(), strconv.Itoa(s.Score), scanOutcome(s), portSample(s.Distinct, s.Ports),
+			dash(strings.Join(s.Kinds.Names(), ",")), toolWord(s.Tool), strconv.Itoa(s.Score), scanOutcome(s), portSample(s.Distinct, s.Ports),
 		}
 	}
 	if err := e.writeTable([]string{"LAST", "SOURCE", "PLACE", "SCAN", "TOOL", "SCORE", "ACTION", "PORTS"}, rows); err != nil {

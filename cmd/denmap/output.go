@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"denmap/userspace/event"
 	"denmap/userspace/units"
 )
 
@@ -108,4 +109,19 @@ func dash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// toolWord is a tool in a table, in the words of the page: how a packet was
+// made where no program is known.
+func toolWord(t event.Tool) string {
+	switch t {
+	case event.ToolUnknown:
+		return "-"
+	case event.ToolKernel:
+		return "connect()"
+	case event.ToolRaw:
+		return "raw socket"
+	default:
+		return t.String()
+	}
 }

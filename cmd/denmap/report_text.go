@@ -114,7 +114,7 @@ func (e *environment) reportSources(r report.Report) error {
 	for _, s := range r.TopSources {
 		rows = append(rows, []string{
 			lists.FormatPrefix(s.Source), dash(sourcePlace(s)), fmt.Sprint(s.Scans), fmt.Sprint(s.Bans), fmt.Sprint(s.Dropped),
-			strings.Join(s.Kinds.NamesFrom(s.Main), ","), s.Tool.String(), gradeOf(s), e.clock(s.Last),
+			strings.Join(s.Kinds.NamesFrom(s.Main), ","), toolWord(s.Tool), gradeOf(s), e.clock(s.Last),
 		})
 	}
 	return e.section([]string{"SOURCE", "FROM", "SCANS", "BANS", "DROPPED", "SCAN", "TOOL", "GRADE", "LAST"}, rows, shownCounts)

@@ -109,7 +109,7 @@ func (e *environment) sourceTable(found []event.Source, rules loader.Rules) erro
 	for i, s := range found {
 		rows[i] = []string{
 			lists.FormatPrefix(s.Prefix), scoreText(s, rules),
-			strings.Join(s.Kinds.Names(), ","), s.Tool.String(), e.clock(s.Last), portSample(s.Distinct, s.Ports),
+			strings.Join(s.Kinds.Names(), ","), toolWord(s.Tool), e.clock(s.Last), portSample(s.Distinct, s.Ports),
 		}
 	}
 	return e.writeTable([]string{"SOURCE", "SCORE", "SCAN", "TOOL", "LAST", "PORTS"}, rows)
