@@ -148,8 +148,8 @@ static __always_inline enum scan_tool exact_scanner(const struct packet *p, cons
 	if (has_mss_alone(s) && !s->ack) {
 		if (has_nmap_header(p, s))
 			return TOOL_NMAP;
-		/* masscan since 1.3.9; TTL 255 */
-		if (s->window == 1025 && p->ttl > 64 && (p->ipv6 || has_masscan_id(p, s)))
+		/* masscan since 1.3.9; TTL 255 unless told otherwise */
+		if (s->window == 1025 && (p->ipv6 ? p->ttl > 64 : has_masscan_id(p, s)))
 			return TOOL_MASSCAN;
 	}
 	if (s->header != sizeof(struct tcphdr))
@@ -223,6 +223,10 @@ static __always_inline enum scan_tool raw_tool(const struct packet *p, const str
 	if (s->options == OPTIONS_MSS && s->mss == 1460 && !p->df && p->ttl <= 64 && !s->ack &&
 	    (s->window == 1024 || s->window == 2048 || s->window == 3072 || s->window == 4096))
 		return TOOL_NMAP;
+	/* behind a link that takes less: routers lower the MSS of SYNs */
+	if (s->options == OPTIONS_MSS && s->mss < 1460 && !s->ack && !p->ipv6 &&
+	    has_nmap_header(p, s))
+		return TOOL_NMAP;
 	if (is_zmap4(p, s))
 		return TOOL_ZMAP;
 	if (is_narrow(p, s) || is_sx(p, s))
@@ -287,6 +291,17 @@ static __always_inline enum scan_tool bare_tool(const struct packet *p, const st
 	return TOOL_RAW;
 }
 
+/* A SYN+ACK or reset in the header that nmap and hping3 give to whatever they
+ * send. No system answers like that: a reset offers no window, and that of a
+ * listener takes a segment of its size.
+ */
+static __always_inline int is_forged_answer(const struct packet *p, const struct segment *s)
+{
+	if (has_nmap_header(p, s))
+		return s->flags & SYN ? has_mss_alone(s) : s->header == sizeof(struct tcphdr);
+	return s->window == 512 && !p->df && s->header == sizeof(struct tcphdr);
+}
+
 static __always_inline void illegal(struct guess *g, enum scan_kind kind)
 {
 	g->suspicion = IS_PROBE;
@@ -296,9 +311,7 @@ static __always_inline void illegal(struct guess *g, enum scan_kind kind)
 }
 
 /* Which answers a Linux host gives to all 256 flag bytes was measured; a
- * listener answers every byte with SYN and none of ACK, RST, FIN. A SYN+ACK
- * is an answer unless its header is nmap's, which no listener's is: the
- * window would not take a segment of its own size.
+ * listener answers every byte with SYN and none of ACK, RST, FIN.
  */
 static __always_inline void classify_tcp(struct guess *g, const struct packet *p,
 					 const struct segment *s)
@@ -310,12 +323,10 @@ static __always_inline void classify_tcp(struct guess *g, const struct packet *p
 		classify_syn(g, p, s);
 	} else if (flags & SYN && flags & (FIN | RST)) {
 		illegal(g, KIND_ODD_FLAGS);
-	} else if (flags == (SYN | ACK) && has_mss_alone(s) && has_nmap_header(p, s)) {
-		g->suspicion = NEEDS_ANY;
+	} else if (flags & SYN || flags & RST) {
+		g->suspicion = is_forged_answer(p, s) ? NEEDS_ANY : BACKSCATTER;
 		g->kind = KIND_ODD_FLAGS;
 		g->points = 1;
-	} else if (flags & SYN || flags & RST) {
-		g->suspicion = BACKSCATTER;
 	} else if (flags == 0) {
 		illegal(g, KIND_NULL);
 	} else if (flags == FIN) {

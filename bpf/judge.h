@@ -28,7 +28,7 @@ static __always_inline enum reason translated_outcome(const struct suspect *x)
 		return bpf_ntohs(x->s.dport) < 1024 ? PASS_COUNTED : PASS_ANSWER;
 	if (x->g.suspicion == NEEDS_LISTENER)
 		return PASS_WAITING;
-	return x->g.tool == TOOL_NMAP || x->g.tool == TOOL_HPING3 ? PASS_COUNTED : PASS_ANSWER;
+	return is_scanners(x->g.tool) ? PASS_COUNTED : PASS_ANSWER;
 }
 
 /* A probe whose outcome does not matter, is unknown or was failure goes on

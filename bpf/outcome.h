@@ -243,17 +243,24 @@ static __always_inline int is_late_answer(const struct suspect *x)
 	return is_udp_service(x->s.sport) || is_ephemeral(x->s.dport);
 }
 
+/* Tools whose packets without options tell themselves from a peer's. */
+static __always_inline int is_scanners(__u8 tool)
+{
+	return tool == TOOL_NMAP || tool == TOOL_HPING3;
+}
+
 /* What fails because the host itself once spoke to the sender, or somebody
  * in its name. Peers of connections that the host has lost send ACKs and
- * FINs to the ports it used; a scanner's header gives itself away, but for a
- * SYN+ACK, which a host of that header may send too.
+ * FINs to the ports it used; a scanner's header gives itself away, but for
+ * answers, which a host of that header may send too.
  */
 static __always_inline int is_answer(const struct suspect *x)
 {
 	if (x->p.protocol == IPPROTO_UDP)
 		return is_traceroute(x) || is_late_answer(x);
-	return x->g.suspicion == NEEDS_ANY && is_ephemeral(x->s.dport) &&
-	       (x->g.tool != TOOL_NMAP || x->s.flags & SYN);
+	if (x->g.suspicion != NEEDS_ANY || !is_ephemeral(x->s.dport))
+		return 0;
+	return x->g.kind == KIND_ODD_FLAGS || !is_scanners(x->g.tool);
 }
 
 #endif

@@ -14,6 +14,9 @@ import (
 	"denmap/userspace/event"
 )
 
+// reset is a kernel's.
+var reset = with(flags(packet.RST), func(p *packet.TCP) { p.Window = 0 })
+
 func TestBlindBanStartsNothingAndCutsNothing(t *testing.T) {
 	r := newRig(t, enforcing())
 	open := r.listen("198.51.100.1:0")
@@ -30,7 +33,7 @@ func TestBlindBanStartsNothingAndCutsNothing(t *testing.T) {
 		{"SYN to an open port", packet.Connect(scanner4, host4, open).Bytes(), "drop banned"},
 		{"data", data.Bytes(), "pass established"},
 		{"answer to a connection of ours", packet.NmapFlags(scanner4, host4, 40000, packet.SYN|packet.ACK).Bytes(), "pass backscatter"},
-		{"reset", packet.NmapFlags(scanner4, host4, 40000, packet.RST).Bytes(), "pass backscatter"},
+		{"reset", reset(scanner4, host4, 40000).Bytes(), "pass backscatter"},
 		{"bare ACK to a listener", packet.NmapFlags(scanner4, host4, open, packet.ACK).Bytes(), "pass open"},
 		{"bare ACK to nothing", packet.NmapFlags(scanner4, host4, 7, packet.ACK).Bytes(), "drop banned"},
 		{"Xmas", flags(packet.FIN|packet.PSH|packet.URG)(scanner4, host4, 9).Bytes(), "drop banned"},
@@ -111,7 +114,7 @@ func TestScanProlongsAProvenBan(t *testing.T) {
 	}{
 		{"data", event.Proven, data, false},
 		{"SYN to an open port", event.Proven, packet.Connect(scanner4, host4, open), false},
-		{"reset", event.Proven, packet.NmapFlags(scanner4, host4, 81, packet.RST), false},
+		{"reset", event.Proven, reset(scanner4, host4, 81), false},
 		{"SYN to a closed port", event.Proven, packet.Connect(scanner4, host4, 81), true},
 		{"Null probe", event.Proven, packet.NmapFlags(scanner4, host4, 82, 0), true},
 		{"SYN under a manual ban", event.Manual, packet.Connect(scanner4, host4, 83), false},

@@ -96,7 +96,7 @@ func classifyTCP(v *view) guess {
 		g = classifySYN(v)
 	case flags&syn != 0 && flags&(fin|rst) != 0:
 		g = illegal(v, event.OddFlags)
-	case flags == syn|ack && v.isNmapAlone():
+	case flags&(rst|syn) != 0 && v.isForgedAnswer():
 		g = guess{question: isWanted, kind: event.OddFlags, points: 1, tool: bareTool(v)}
 	case flags&rst != 0, flags&syn != 0:
 		return guess{question: backscatter}
@@ -165,7 +165,7 @@ func exactScanner(v *view) (event.Tool, bool) {
 	switch {
 	case v.isNmapAlone() && v.ack == 0:
 		return event.ToolNmap, true
-	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1025 && v.ack == 0 && v.ttl > 64 && (v.v6 || v.hasMasscanID()):
+	case v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1025 && v.ack == 0 && (v.v6 && v.ttl > 64 || v.hasMasscanID()):
 		return event.ToolMasscan, true
 	case bare && v.window == 512 && v.ack != 0:
 		return event.ToolHping3, true
@@ -189,6 +189,15 @@ func (v *view) isNmapAlone() bool {
 	return v.kinds == mssOnly && v.header == 24 && v.mss == 1460 && v.window == 1024 && v.nmapLink()
 }
 
+// isForgedAnswer: a reset or SYN+ACK in nmap's header, or hping3's.
+func (v *view) isForgedAnswer() bool {
+	if v.flags&packet.SYN != 0 && v.isNmapAlone() {
+		return true
+	}
+	nmap := v.window == 1024 && v.nmapLink() && v.flags&packet.SYN == 0
+	return v.header == 20 && (nmap || v.window == 512 && !v.df)
+}
+
 func (v *view) nmapLink() bool {
 	if v.v6 {
 		return v.ttl > 64 && v.flowLabel == 0
@@ -208,6 +217,8 @@ func rawSYN(v *view) (event.Tool, bool) {
 	case v.isOSProbe():
 		return event.ToolNmap, true
 	case v.kinds == mssOnly && v.mss == 1460 && !v.df && v.ttl <= 64 && v.ack == 0 && v.window > 0 && v.window%1024 == 0 && v.window <= 4096:
+		return event.ToolNmap, true
+	case v.kinds == mssOnly && v.mss < 1460 && v.window == 1024 && v.ack == 0 && !v.v6 && v.nmapLink():
 		return event.ToolNmap, true
 	case !v.v6 && v.window == 65535 && !v.df && v.ttl <= 64 &&
 		(v.kinds == zmapWindows || v.kinds == zmapLinux || v.kinds == zmapBSD || v.kinds == mssOnly):

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"time"
 
-	"denmap/testenv/packet"
 	"denmap/userspace/event"
 )
 
@@ -313,7 +312,7 @@ func (m *model) isAnswer(v *view, g guess) bool {
 		traced := v.ttl <= 12 && v.dport >= 33000 || v.ttl <= 30 && (begun(33434) || begun(44444))
 		return traced || g.tool == event.ToolUnknown && v.payload > 0 && v.dport >= 1024 && (ephemeral || isUDPService(v.sport))
 	}
-	return ephemeral && g.question == isWanted && (g.tool != event.ToolNmap || v.flags&packet.SYN != 0)
+	return ephemeral && g.question == isWanted && (g.kind == event.OddFlags || g.tool != event.ToolNmap && g.tool != event.ToolHping3)
 }
 
 func isUDPService(port uint16) bool {

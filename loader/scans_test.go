@@ -45,6 +45,7 @@ var scans = []struct {
 	{event.ACK, event.ToolNmap, with(flags(packet.ACK), withData), false, 1},
 	{event.Maimon, event.ToolNmap, with(flags(packet.FIN|packet.ACK), withData), false, 1},
 	{event.OddFlags, event.ToolNmap, with(packet.Nmap, func(p *packet.TCP) { p.Flags |= packet.ACK; p.Ack = 9 }), false, 1},
+	{event.OddFlags, event.ToolNmap, flags(packet.RST), false, 1},
 }
 
 func flags(f byte) func(src, dst netip.Addr, port uint16) packet.TCP {

@@ -43,6 +43,11 @@ func TestVerdicts(t *testing.T) {
 	tiny := packet.Nmap(scanner4, host4, 80)
 	tiny.Fragment = 0x2000
 	tcp := func(flags byte) packet.TCP { return packet.NmapFlags(scanner4, host4, 80, flags) }
+	answer := func(flags byte) packet.TCP {
+		p := tcp(flags)
+		p.Window = 0
+		return p
+	}
 	arp := append(make([]byte, 12), 8, 6, 0, 1, 8, 0, 6, 4, 0, 1)
 	for _, row := range []struct {
 		name  string
@@ -66,9 +71,15 @@ func TestVerdicts(t *testing.T) {
 		{"the same with another id", with(packet.Masscan, func(p *packet.TCP) { masscanMSS(p); p.ID++ })(scanner4, host4, open).Bytes(), "pass open"},
 		{"SYN to another host", foreign.Bytes(), "pass waiting"},
 		{"SYN to another MAC", otherMAC.Bytes(), "pass foreign"},
-		{"SYN+ACK", tcp(packet.SYN | packet.ACK).Bytes(), "pass backscatter"},
-		{"RST", tcp(packet.RST).Bytes(), "pass backscatter"},
-		{"RST+ACK", tcp(packet.RST | packet.ACK).Bytes(), "pass backscatter"},
+		{"SYN+ACK", answer(packet.SYN | packet.ACK).Bytes(), "pass backscatter"},
+		{"RST", answer(packet.RST).Bytes(), "pass backscatter"},
+		{"RST+ACK", answer(packet.RST | packet.ACK).Bytes(), "pass backscatter"},
+		{"RST in nmap's header", tcp(packet.RST).Bytes(), "pass counted"},
+		{"RST in nmap's header to an ephemeral port", func() []byte {
+			p := tcp(packet.RST)
+			p.DstPort = 40000
+			return p.Bytes()
+		}(), "pass answer"},
 		{"SYN to a closed port", packet.Connect(scanner4, host4, 81).Bytes(), "pass counted"},
 		{"the same again", packet.Connect(scanner4, host4, 81).Bytes(), "pass repeated"},
 		{"data behind 16 VLAN tags", tags(16), "pass established"},

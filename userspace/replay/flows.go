@@ -127,6 +127,9 @@ func (k *knowledge) outcome(p packet) Outcome {
 	if p.src.protocol == layers.IPProtocolUDP && own.packets >= session {
 		return Open // media that flow one way, or an answer that the capture lacks
 	}
+	if p.syn && p.ack && !back.flags[0] {
+		return Closed // nobody asked for it
+	}
 	if p.src.protocol == layers.IPProtocolTCP && p.ack {
 		// Part of a conversation that began before the capture, unless the
 		// destination said that it knows of none, or nobody said anything else:

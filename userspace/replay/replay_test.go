@@ -126,6 +126,7 @@ func TestOutcomes(t *testing.T) {
 		{"data that nothing follows", append([][]byte{data.Bytes()}, twoSided...), Closed},
 		{"data refused", [][]byte{data.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"data of an older connection", append([][]byte{data.Bytes(), data.Bytes(), ack.Bytes()}, twoSided...), Unknown},
+		{"SYN+ACK that nobody asked for", [][]byte{answer(answer(syn, 0), packets.SYN|packets.ACK).Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK, and nothing else", append([][]byte{ack.Bytes()}, twoSided...), Closed},
 		{"ACK sent twice, and nothing else", append([][]byte{ack.Bytes(), ack.Bytes()}, twoSided...), Closed},
@@ -147,6 +148,14 @@ func TestOutcomes(t *testing.T) {
 		if len(prog.outcomes) == 0 || prog.outcomes[0] != row.want {
 			t.Errorf("%s: outcomes %v, want %v first", row.name, prog.outcomes, row.want)
 		}
+	}
+}
+
+func TestAnswersToTheHostsOwnConnectionsAreOpen(t *testing.T) {
+	syn := packets.Connect(server, client, 80)
+	got := outcomesOf(t, server, syn.Bytes(), answer(syn, packets.SYN|packets.ACK).Bytes())
+	if len(got) != 1 || got[0] == Closed {
+		t.Errorf("outcomes %v, want not closed", got)
 	}
 }
 

@@ -109,8 +109,10 @@ var flagScans = []scan{
 	nmap("syn", "nmap", twoPoints, "-sS -F --scanflags SYNPSHURG"),
 	nmap("null", "nmap", twoPoints, "-sF -F --scanflags ECECWR"),
 	nmap("odd-flags", "nmap", onePoint, "-sF -F --scanflags SYNACK"),
-	hping("", "-S -A -p ++1 -c 50 -i u2000").by("").because("backscatter of a forged flood looks the same"),
-	nmap("", "", 0, "-sF -F --scanflags RST").because("backscatter of a forged flood looks the same"),
+	hping("odd-flags", "-S -A -p ++1 -c 50 -i u2000").within(onePoint),
+	nmap("odd-flags", "nmap", onePoint, "-sF -F --scanflags RST"),
+	hping("odd-flags", "-R -p ++1 -c 50 -i u2000").within(onePoint),
+	scapy("", "", 0, "TCP(dport=(1,60),flags='SA')").ipv4().because("backscatter of a forged flood looks the same"),
 }
 
 // otherScans leave TCP, or its plain header.
