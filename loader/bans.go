@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	"github.com/cilium/ebpf"
 
@@ -25,10 +26,7 @@ func (s *State) banTable(grade event.Grade) *ebpf.Map {
 // Bans returns every ban in force.
 func (s *State) Bans() ([]event.Ban, error) {
 	now := readClock()
-	working, err := s.stops()
-	if err != nil {
-		return nil, err
-	}
+	working := sync.OnceValues(s.stops)
 	var out []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
 		var err error
@@ -39,14 +37,19 @@ func (s *State) Bans() ([]event.Ban, error) {
 	return out, nil
 }
 
-// appendBans appends the bans of a table that are in force.
-func appendBans(to []event.Ban, table *ebpf.Map, working stops, now clock) ([]event.Ban, error) {
+// appendBans appends the bans of a table that are in force. working reads
+// the bans at work, which is needless where there are no bans.
+func appendBans(to []event.Ban, table *ebpf.Map, working func() (stops, error), now clock) ([]event.Ban, error) {
+	var failed error
 	err := walk(table, func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
-		if ban.Until > now.boot {
-			to = append(to, banFrom(key, *ban, working, now))
+		if ban.Until <= now.boot {
+			return
 		}
+		var all stops
+		all, failed = working()
+		to = append(to, banFrom(key, *ban, all, now))
 	})
-	return to, err
+	return to, errors.Join(err, failed)
 }
 
 func banFrom(key bpf.ScanPrefix, ban bpf.ScanBan, working stops, now clock) event.Ban {
@@ -152,20 +155,21 @@ func (s *State) RemoveBan(source netip.Prefix) (bool, error) {
 // free, and returns them.
 func (s *State) DropExpired() ([]event.Ban, error) {
 	now := readClock()
-	working, err := s.stops()
-	if err != nil {
-		return nil, err
-	}
+	working := sync.OnceValues(s.stops)
 	var ended []event.Ban
 	for _, table := range []string{"bans", "blind_bans"} {
 		var keys []bpf.ScanPrefix
+		var failed error
 		err := walk(s.maps[table], func(key bpf.ScanPrefix, ban *bpf.ScanBan) {
-			if ban.Until <= now.boot {
-				keys = append(keys, key)
-				ended = append(ended, banFrom(key, *ban, working, now))
+			if ban.Until > now.boot {
+				return
 			}
+			keys = append(keys, key)
+			var all stops
+			all, failed = working()
+			ended = append(ended, banFrom(key, *ban, all, now))
 		})
-		if err != nil {
+		if err := errors.Join(err, failed); err != nil {
 			return ended, fmt.Errorf("read %s: %w", table, err)
 		}
 		for _, key := range keys {

@@ -87,6 +87,11 @@ func (s *State) renewHints() error {
 	if err != nil {
 		return err
 	}
+	half := gate.HintHalf & 1
+	ones := h.ones(half)
+	if ones <= staleHints {
+		return nil // and no table is worth counting
+	}
 	tables := map[string]bpf.ScanHint{"bans": bpf.ScanHintHINT_BAN, "blind_bans": bpf.ScanHintHINT_BLIND, "sources": bpf.ScanHintHINT_SOURCE}
 	live := 0
 	for name := range tables {
@@ -96,8 +101,7 @@ func (s *State) renewHints() error {
 		}
 		live += n
 	}
-	half := gate.HintHalf & 1
-	if h.ones(half) <= 2*live+staleHints {
+	if ones <= 2*live+staleHints {
 		return nil
 	}
 	half ^= 1

@@ -219,8 +219,9 @@ func StrandedBans(dir string) ([]event.Ban, error) {
 	}
 	now := readClock()
 	var out []event.Ban
+	none := func() (stops, error) { return nil, nil }
 	for table, m := range p.bans {
-		if out, err = appendBans(out, m, nil, now); err != nil {
+		if out, err = appendBans(out, m, none, now); err != nil {
 			return out, fmt.Errorf("read %s: %w", table, err)
 		}
 	}

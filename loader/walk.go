@@ -3,24 +3,35 @@
 package loader
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"denmap/bpf"
 )
 
-// walkBatch is how many entries are read at once: 300 KiB of sources.
-const walkBatch = 512
+// A read takes this many entries at first, since most tables are nearly
+// empty and some are read every second, and twice as many each time up to the
+// most: 300 KiB of sources.
+const (
+	firstBatch = 16
+	mostBatch  = 512
+)
 
 // walk visits every entry of a table keyed by prefix, bucket by bucket: an
 // entry that comes or goes meanwhile may be missed, and none that stays is.
 // A walk from key to key starts over when its key is evicted, and does not
 // end while a flood does that. The value is the visitor's until it returns.
 func walk[V any](m *ebpf.Map, visit func(key bpf.ScanPrefix, value *V)) error {
-	keys, values := make([]bpf.ScanPrefix, walkBatch), make([]V, walkBatch)
 	var cursor ebpf.MapBatchCursor
-	for {
+	var keys []bpf.ScanPrefix
+	var values []V
+	for size := firstBatch; ; size = min(2*size, mostBatch) {
+		if len(keys) < size {
+			keys, values = make([]bpf.ScanPrefix, size), make([]V, size)
+		}
 		n, err := m.BatchLookup(&cursor, keys, values, nil)
 		for i := range n {
 			visit(keys[i], &values[i])
@@ -28,7 +39,8 @@ func walk[V any](m *ebpf.Map, visit func(key bpf.ScanPrefix, value *V)) error {
 		if notFound(err) {
 			return nil
 		}
-		if err != nil {
+		// A bucket that has more entries than fit is read the next time.
+		if err != nil && (!errors.Is(err, unix.ENOSPC) || size == mostBatch) {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
+	"denmap/bpf"
 	"denmap/userspace/event"
 )
 
@@ -64,6 +65,32 @@ func TestWalksEndInAFlood(t *testing.T) {
 	}
 	close(stop)
 	flood.Wait()
+}
+
+// TestWalkVisitsEachEntryOnce reads tables of as many entries as no read
+// takes, one and a few reads.
+func TestWalkVisitsEachEntryOnce(t *testing.T) {
+	r := newRig(t, enforcing())
+	filled := 0
+	for _, n := range []int{0, 1, firstBatch, firstBatch + 1, mostBatch, 5 * mostBatch} {
+		for ; filled < n; filled++ {
+			if err := r.maps["protected"].Put(addrKey(forgedAddr(uint32(filled)), 0), uint32(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		visits := make(map[bpf.ScanPrefix]int)
+		if err := r.walkKeys("protected", func(key bpf.ScanPrefix) { visits[key]++ }); err != nil {
+			t.Fatal(err)
+		}
+		for key, times := range visits {
+			if times != 1 {
+				t.Errorf("of %d entries %v was visited %d times", n, key, times)
+			}
+		}
+		if len(visits) != n {
+			t.Errorf("%d of %d entries were visited", len(visits), n)
+		}
+	}
 }
 
 func forgedAddr(i uint32) netip.Addr {
