@@ -156,7 +156,7 @@ func TestNotifyStatus(t *testing.T) {
 // together.
 func TestNotifyNames(t *testing.T) {
 	for ours, theirs := range map[string]string{
-		daemon.ConfigRefused: string(notify.ClassConfig), daemon.TableFull: string(notify.ClassTableFull), daemon.ReasonStopped: notify.ReasonStopped,
+		daemon.ConfigRefused: string(notify.ClassConfig), daemon.TableFull: string(notify.ClassTableFull),
 	} {
 		if ours != theirs {
 			t.Errorf("%q, but %q in package notify", ours, theirs)

@@ -52,7 +52,7 @@ func reportHead(r report.Report) string {
 		{r.Decoys, plural(r.Decoys, "group", "groups") + " of sources that sent the same probes: decoys of one scanner each"},
 		{r.ManualBans, plural(r.ManualBans, "ban", "bans") + " by the operator"},
 		{r.ListChanges, plural(r.ListChanges, "change", "changes") + " of the lists"},
-		{r.Detached, plural(r.Detached, "interface", "interfaces") + " lost protection"},
+		{r.Detached, "protection of an interface lost, " + plural(r.Detached, "time", "times")},
 		{int(min(r.Lost, 1<<31)), fmt.Sprintf("%d events never reached the log", r.Lost)},
 		{r.Overflow, plural(r.Overflow, "scan", "scans") + " by more sources than are counted apart"},
 	} {

@@ -23,7 +23,7 @@ func (g *guard) release(plan map[int]wanted) {
 		}
 		if !g.isPresent(index) {
 			g.miss(h)
-		} else if err := g.drop(h, ReasonStopped+": no longer configured"); err != nil {
+		} else if err := g.drop(h, event.ReasonStopped+": no longer configured"); err != nil {
 			g.tell.trouble("detach "+h.Name, fmt.Sprintf("detach %q: %v", h.Name, err))
 		}
 	}
@@ -83,7 +83,7 @@ func (g *guard) drop(h *held, reason string) error {
 		return err
 	}
 	delete(g.held, h.Index)
-	g.tell.say(fmt.Sprintf("%s is no longer protected: %s", h.Name, strings.TrimPrefix(reason, ReasonStopped+": ")))
+	g.tell.say(fmt.Sprintf("%s is no longer protected: %s", h.Name, strings.TrimPrefix(reason, event.ReasonStopped+": ")))
 	g.emit(event.Event{Action: event.Detached, Interface: h.Name, Mode: h.mode(), Reason: reason})
 	return nil
 }
@@ -143,7 +143,7 @@ func (g *guard) exclude(names []string) error {
 		// Both: it may carry another name than it is configured by.
 		g.excluded[h.Name], g.excluded[h.entry] = true, true
 		if g.held[h.Index] == h { // not named twice
-			errs = append(errs, g.drop(h, ReasonStopped+": by operator"))
+			errs = append(errs, g.drop(h, event.ReasonStopped+": by operator"))
 		}
 	}
 	g.publish()

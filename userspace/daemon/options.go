@@ -251,10 +251,6 @@ const (
 	TableFull     = "table-full"
 )
 
-// ReasonStopped begins the reason of a detached event that somebody asked
-// for. With any other reason, protection was lost.
-const ReasonStopped = "stopped"
-
 // Service is told how the daemon is doing: an *sdnotify.Notifier.
 type Service interface {
 	Ready(status string)

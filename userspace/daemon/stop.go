@@ -54,7 +54,7 @@ func (d *daemon) detach(keep bool) error {
 			d.tell.say(h.Name + " stays protected without a daemon: no events are logged until the next attach")
 			continue
 		}
-		d.emit(event.Event{Action: event.Detached, Interface: h.Name, Mode: h.mode(), Reason: ReasonStopped})
+		d.emit(event.Event{Action: event.Detached, Interface: h.Name, Mode: h.mode(), Reason: event.ReasonStopped})
 	}
 	return nil
 }

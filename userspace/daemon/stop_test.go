@@ -27,7 +27,7 @@ func TestStop(t *testing.T) {
 	if !w.kernel.closed || w.kernel.kept {
 		t.Errorf("closed %v, kept %v", w.kernel.closed, w.kernel.kept)
 	}
-	if e := w.logged(event.Detached, nil); e.Interface != "eth0" || e.Reason != ReasonStopped {
+	if e := w.logged(event.Detached, nil); e.Interface != "eth0" || e.Reason != event.ReasonStopped {
 		t.Errorf("event %+v", e)
 	}
 	if !strings.Contains(w.service.all(), "stopping") {

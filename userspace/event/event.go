@@ -8,6 +8,7 @@ package event
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,16 @@ type Event struct {
 	Interface string // ingress interface, or the one attached or detached
 	Mode      string // "native" or "generic", for attached
 	Reason    string // why, in words: "score 8 of 8", "link is gone", "expired"
+}
+
+// ReasonStopped is the Reason of a detached event that the operator asked
+// for, alone or before ": " and particulars.
+const ReasonStopped = "stopped"
+
+// ProtectionLost reports whether an interface lost its protection without
+// being asked to.
+func (e Event) ProtectionLost() bool {
+	return e.Action == Detached && e.Reason != ReasonStopped && !strings.HasPrefix(e.Reason, ReasonStopped+": ")
 }
 
 // Scan describes what one source did so far.

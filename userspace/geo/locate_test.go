@@ -28,7 +28,7 @@ func TestNoSetUp(t *testing.T) {
 		"2001:db8::1":          {Special: "documentation", Database: IANA},
 		"64:ff9b::192.168.0.1": {Special: "private", Database: IANA},
 		"fe80::1%eth0":         {Special: "link-local", Database: IANA},
-		"100.64.0.1":           {Special: "shared address space", Database: IANA},
+		"100.64.0.1":           {Special: "shared", Database: IANA},
 	} {
 		if got := l.Locate(addr(address)); got != want {
 			t.Errorf("%s: %+v, want %+v", address, got, want)

@@ -7,7 +7,7 @@ import "testing"
 func TestSpecialUse(t *testing.T) {
 	for address, want := range map[string]string{
 		"0.0.0.0": "this network", "10.255.255.255": "private", "172.16.0.1": "private",
-		"172.32.0.0": "", "192.168.0.1": "private", "100.64.0.1": "shared address space",
+		"172.32.0.0": "", "192.168.0.1": "private", "100.64.0.1": "shared",
 		"100.128.0.0": "", "127.0.0.1": "loopback", "169.254.1.1": "link-local",
 		"192.0.0.8": "protocol assignments", "192.0.0.9": "", "192.0.2.1": "documentation",
 		"198.51.100.1": "documentation", "203.0.113.1": "documentation", "233.252.0.1": "documentation",

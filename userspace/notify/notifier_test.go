@@ -207,7 +207,7 @@ func TestNeverTold(t *testing.T) {
 			w.handle(e)
 		}},
 		{"planned stop", func(w *world) {
-			w.handle(event.Event{Time: w.clock.Now(), Action: event.Detached, Interface: "eth0", Reason: ReasonStopped})
+			w.handle(event.Event{Time: w.clock.Now(), Action: event.Detached, Interface: "eth0", Reason: event.ReasonStopped})
 		}},
 		{"start", func(w *world) {
 			w.handle(event.Event{Time: w.clock.Now(), Action: event.Attached, Interface: "eth0", Mode: "native"})

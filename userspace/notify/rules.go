@@ -4,7 +4,6 @@ package notify
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"denmap/userspace/event"
@@ -22,16 +21,6 @@ const (
 // defaultQuiet is how long no source may have been detected for the next
 // detection to be told at once.
 const defaultQuiet = 24 * time.Hour
-
-// ReasonStopped is the event.Event.Reason of a detached event that the
-// operator asked for, alone or before ": " and particulars. Every other
-// reason counts as protection lost.
-const ReasonStopped = "stopped"
-
-// stopped reports whether the operator asked for what happened.
-func stopped(e event.Event) bool {
-	return e.Reason == ReasonStopped || strings.HasPrefix(e.Reason, ReasonStopped+": ")
-}
 
 // When says what becomes of an event.
 type When uint8
@@ -122,7 +111,7 @@ func (r Rules) timing(e event.Event, quietSince time.Time) (When, Class, string)
 		}
 		return InDigest, "", ""
 	case event.Detached:
-		if stopped(e) {
+		if !e.ProtectionLost() {
 			return Note, "", ""
 		}
 		return Now, ClassUnguarded, e.Interface
@@ -146,7 +135,7 @@ func (r Rules) Severity(e event.Event) int {
 	case event.ScanDetected, event.SourceBanned:
 		return r.scanSeverity(e)
 	case event.Detached:
-		if !stopped(e) {
+		if e.ProtectionLost() {
 			return SeverityCritical
 		}
 	case event.EventsLost:

@@ -172,8 +172,8 @@ func TestRules(t *testing.T) {
 		{"list edit at once, if asked", Rules{Actions: map[event.Action]When{event.ListChanged: Now}}, event.Event{ID: "x", Action: event.ListChanged, List: &event.ListChange{}}, start, Decision{Now, 1, "list-changed", "x"}},
 		{"list edit", Rules{}, event.Event{Action: event.ListChanged, List: &event.ListChange{}}, start, Decision{InDigest, 1, "", ""}},
 		{"detached", Rules{}, event.Event{Action: event.Detached, Interface: "eth0", Reason: "link is gone"}, start, Decision{Now, 9, ClassUnguarded, "eth0"}},
-		{"interface let go of", Rules{}, event.Event{Action: event.Detached, Interface: "eth0", Reason: ReasonStopped + ": by operator"}, start, Decision{Note, 1, "", ""}},
-		{"detached on purpose", Rules{}, event.Event{Action: event.Detached, Interface: "eth0", Reason: ReasonStopped}, start, Decision{Note, 1, "", ""}},
+		{"interface let go of", Rules{}, event.Event{Action: event.Detached, Interface: "eth0", Reason: event.ReasonStopped + ": by operator"}, start, Decision{Note, 1, "", ""}},
+		{"detached on purpose", Rules{}, event.Event{Action: event.Detached, Interface: "eth0", Reason: event.ReasonStopped}, start, Decision{Note, 1, "", ""}},
 		{"lost", Rules{}, event.Event{Action: event.EventsLost, Lost: &event.Loss{Stage: "queue"}}, start, Decision{Now, 7, ClassLost, "queue"}},
 		{"unbanned", Rules{}, scan(event.SourceUnbanned, "203.0.113.1", nil), time.Time{}, Decision{Note, 1, "", ""}},
 	}

@@ -65,7 +65,7 @@ func eventSentence(e event.Event) string {
 	case event.Attached:
 		return strings.TrimSpace(fmt.Sprintf("protection started on %s (%s)", iface, clean(e.Mode, 20)))
 	case event.Detached:
-		if stopped(e) {
+		if !e.ProtectionLost() {
 			return "protection stopped on " + iface
 		}
 		return "protection lost on " + iface

@@ -67,7 +67,9 @@ func (b *Builder) Add(r eventlog.Record) {
 	case event.ListChanged:
 		b.report.ListChanges++
 	case event.Detached:
-		b.report.Detached++
+		if e.ProtectionLost() {
+			b.report.Detached++
+		}
 	case event.EventsLost:
 		if e.Lost != nil {
 			b.report.Lost += e.Lost.Count

@@ -88,7 +88,7 @@ type Report struct {
 	Dropped     uint64
 	Lost        uint64 // events that never reached the log
 	ListChanges int
-	Detached    int // times that an interface lost its protection
+	Detached    int // times that an interface lost its protection unasked
 
 	// All of these are sorted, largest first; equals by name.
 	Kinds      []Count

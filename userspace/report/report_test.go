@@ -119,7 +119,9 @@ func TestOtherEvents(t *testing.T) {
 	}
 	r := build(
 		record(event.Event{Action: event.Attached, Interface: "eth0"}),
-		record(event.Event{Action: event.Detached, Interface: "eth0"}),
+		record(event.Event{Action: event.Detached, Interface: "eth0", Reason: "link is gone"}),
+		record(event.Event{Action: event.Detached, Interface: "eth0", Reason: event.ReasonStopped}),
+		record(event.Event{Action: event.Detached, Interface: "eth0", Reason: event.ReasonStopped + ": by operator"}),
 		record(event.Event{Action: event.ListChanged, List: &event.ListChange{List: "deny"}}),
 		record(event.Event{Action: event.EventsLost, Lost: &event.Loss{Count: 5}}),
 		record(event.Event{Action: event.EventsLost}),
