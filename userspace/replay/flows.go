@@ -127,6 +127,9 @@ func (k *knowledge) outcome(p packet) Outcome {
 	if p.src.protocol == layers.IPProtocolUDP && own.packets >= session {
 		return Open // media that flow one way, or an answer that the capture lacks
 	}
+	if p.syn && !p.ack && back.flags[0] && !back.flags[1] {
+		return Open // both open the same connection: RFC 9293 3.5
+	}
 	if p.syn && p.ack && !back.flags[0] {
 		return Closed // nobody asked for it
 	}

@@ -126,6 +126,7 @@ func TestOutcomes(t *testing.T) {
 		{"data that nothing follows", append([][]byte{data.Bytes()}, twoSided...), Closed},
 		{"data refused", [][]byte{data.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"data of an older connection", append([][]byte{data.Bytes(), data.Bytes(), ack.Bytes()}, twoSided...), Unknown},
+		{"SYN to where one comes from", [][]byte{syn.Bytes(), answer(syn, packets.SYN).Bytes()}, Open},
 		{"SYN+ACK that nobody asked for", [][]byte{answer(answer(syn, 0), packets.SYN|packets.ACK).Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK refused", [][]byte{ack.Bytes(), answer(ack, packets.RST).Bytes()}, Closed},
 		{"ACK, and nothing else", append([][]byte{ack.Bytes()}, twoSided...), Closed},
