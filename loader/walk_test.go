@@ -5,6 +5,7 @@ package loader
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -90,6 +91,30 @@ func TestWalkVisitsEachEntryOnce(t *testing.T) {
 		if len(visits) != n {
 			t.Errorf("%d of %d entries were visited", len(visits), n)
 		}
+	}
+}
+
+// TestRestCostsLittleMemory: what a daemon reads every second while there are
+// no bans.
+func TestRestCostsLittleMemory(t *testing.T) {
+	const limit = 16 << 10 // bytes a second; 370 KiB once
+	const seconds = 20
+	r := newRig(t, enforcing())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range seconds {
+		if _, err := r.DropExpired(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Bans(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	each := (after.TotalAlloc - before.TotalAlloc) / seconds
+	t.Logf("%d bytes a second", each)
+	if each > limit {
+		t.Errorf("%d bytes a second, at most %d expected", each, limit)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -101,12 +100,7 @@ func attach(env *environment, c *cli.Context) error {
 	defer watching.close()
 	recovering := &recovery{env: env, c: c, report: w.report, reload: hup, stateDir: cfg.StateDir}
 	defer recovering.run()()
-	tidy := time.AfterFunc(settled, func() {
-		if err := forgetStart(); err != nil {
-			w.report(err.Error())
-		}
-	})
-	defer tidy.Stop()
+	defer stayLean(w.report)()
 	err = daemon.Run(ctx, daemon.Options{
 		Config:   cfg,
 		Load:     watching.loadConfig,
@@ -177,11 +171,6 @@ func (e *environment) spareProcessors() (restore func()) {
 	runtime.GOMAXPROCS(before + spareProcessors)
 	return func() { runtime.GOMAXPROCS(before) }
 }
-
-// settled is when lists and location data are loaded for certain. What
-// loading them leaves behind, some 12 MiB, the runtime would otherwise give
-// back only under pressure.
-const settled = 3 * time.Second
 
 // overrides are what the command line says instead of the configuration.
 type overrides struct {

@@ -8,11 +8,63 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+const (
+	// settled is when lists and location data are loaded for certain. What
+	// loading them leaves behind, some 12 MiB, the runtime would otherwise
+	// give back only under pressure.
+	settled = 3 * time.Second
+
+	// Every leanPause a heap of less than leanHeap bytes is cut to what is in
+	// use. At rest some 10 MiB are, and Go would let them become 25. A flood
+	// of sources has more, and makes new garbage at once.
+	leanPause = time.Minute
+	leanHeap  = 32 << 20
+)
+
+// stayLean keeps the memory of a daemon at rest small until stop is called,
+// which waits for what is under way.
+func stayLean(report func(string)) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		next := time.NewTimer(settled)
+		defer next.Stop()
+		for first := true; ; first = false {
+			select {
+			case <-quit:
+				return
+			case <-next.C:
+			}
+			if !first {
+				trim()
+			} else if err := forgetStart(); err != nil {
+				report(err.Error())
+			}
+			next.Reset(leanPause)
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
+// trim gives back what a small heap does not use.
+func trim() {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	if heap[0].Value.Uint64() < leanHeap {
+		debug.FreeOSMemory()
+	}
+}
 
 // forgetStart gives memory back that only the start needed: of the heap, and
 // of the program's own file. The kernel reads pages of the file again when

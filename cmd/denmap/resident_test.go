@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -14,6 +15,37 @@ func TestForgetStart(t *testing.T) {
 	// The program goes on: its pages are read again.
 	if _, err := os.ReadFile("/proc/self/status"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTrim: a small heap gives back what it does not use, a big one keeps it.
+func TestTrim(t *testing.T) {
+	unused := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapIdle - m.HeapReleased
+	}
+	leave := func() {
+		garbage := make([]byte, 16<<20)
+		for i := range garbage {
+			garbage[i] = 1
+		}
+		runtime.KeepAlive(garbage)
+	}
+	big := make([]byte, leanHeap)
+	leave()
+	runtime.GC()
+	trim()
+	if got := unused(); got < 8<<20 {
+		t.Errorf("a big heap has %d KiB left that it does not use", got>>10)
+	}
+	runtime.KeepAlive(big)
+	big = nil
+	leave()
+	runtime.GC()
+	trim()
+	if got := unused(); got > 4<<20 {
+		t.Errorf("a small heap still has %d KiB that it does not use", got>>10)
 	}
 }
 

@@ -10,10 +10,11 @@ import (
 )
 
 // restFor is how long a daemon at rest is watched, and settled how long it
-// has before to load what it needs.
+// has before to load what it needs. Its garbage is collected after 2 minutes
+// at the latest, so memory is read shortly before, when it is most.
 const (
 	settled = 5 * time.Second
-	restFor = 20 * time.Second
+	restFor = 110 * time.Second
 )
 
 // measureDaemon measures how soon an interface is protected, with empty
