@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -54,8 +55,10 @@ func follow(path string) (f *follower, err error) {
 	if f.watch, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("follow log: %w", err)
 	}
-	if err := f.listen(); err != nil {
-		return nil, err
+	// Of the directory, which also tells when the next file is there: a watch
+	// of the file alone would sleep through its first lines.
+	if _, err := unix.InotifyAddWatch(f.watch, filepath.Dir(path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+		return nil, fmt.Errorf("follow log %q: %w", path, err)
 	}
 	go func() {
 		runtime.LockOSThread()
@@ -63,13 +66,6 @@ func follow(path string) (f *follower, err error) {
 		f.done <- errors.Join(err, f.run())
 	}()
 	return f, nil
-}
-
-func (f *follower) listen() error {
-	if _, err := unix.InotifyAddWatch(f.watch, f.path, unix.IN_MODIFY|unix.IN_MOVE_SELF); err != nil {
-		return fmt.Errorf("follow log %q: %w", f.path, err)
-	}
-	return nil
 }
 
 func (f *follower) run() error {
@@ -130,7 +126,7 @@ func (f *follower) rotated() (bool, error) {
 	}
 	f.file.Close()
 	f.file = next
-	return true, f.listen()
+	return true, nil
 }
 
 // awaitQuiet returns when the log has not grown for so long.
