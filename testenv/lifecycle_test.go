@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +98,7 @@ func TestEventPathIsPreferred(t *testing.T) {
 }
 
 // preferredThreads is how many threads of the daemon have a nice value below
-// 0: proc_pid_stat(5), field 19.
+// 0.
 func (d *Daemon) preferredThreads() (n int) {
 	d.host.t.Helper()
 	tasks := fmt.Sprintf("/proc/%d/task", d.PID())
@@ -115,12 +114,7 @@ func (d *Daemon) preferredThreads() (n int) {
 		if err != nil {
 			d.host.t.Fatalf("read thread of denmap: %v", err)
 		}
-		_, behind, _ := strings.Cut(string(stat), ") ") // what the name may hold comes before
-		fields := strings.Fields(behind)
-		if len(fields) < 17 {
-			d.host.t.Fatalf("read thread of denmap: %q", stat)
-		}
-		if strings.HasPrefix(fields[16], "-") {
+		if d.statField(stat, 19) < 0 {
 			n++
 		}
 	}

@@ -4,12 +4,10 @@ package testenv
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,18 +71,8 @@ func (d *Daemon) processorTime() time.Duration {
 	if err != nil {
 		d.host.t.Fatalf("read processor time: %v", err)
 	}
-	// The name, in brackets, may hold anything; user and system time are
-	// the 12th and 13th fields behind it (proc(5)), in ticks of 10 ms.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	total := 0
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.Atoi(field)
-		if err != nil {
-			d.host.t.Fatalf("read processor time: %v", err)
-		}
-		total += ticks
-	}
-	return time.Duration(total) * 10 * time.Millisecond
+	// User and system time, in ticks of 10 ms.
+	return time.Duration(d.statField(stat, 14)+d.statField(stat, 15)) * 10 * time.Millisecond
 }
 
 // pageClient is a program that has signed in.

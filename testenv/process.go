@@ -3,8 +3,10 @@
 package testenv
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -32,4 +34,20 @@ func (d *Daemon) Memory() (rss int64, parts string) {
 		}
 	}
 	return rss << 10, parts
+}
+
+// statField returns a field of proc_pid_stat(5), as that numbers them, behind
+// the name in brackets, which may hold anything.
+func (d *Daemon) statField(stat []byte, number int) int {
+	d.host.t.Helper()
+	const first = 3
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if number-first >= len(fields) {
+		d.host.t.Fatalf("read field %d of %q", number, stat)
+	}
+	n, err := strconv.Atoi(fields[number-first])
+	if err != nil {
+		d.host.t.Fatalf("read field %d of %q: %v", number, stat, err)
+	}
+	return n
 }

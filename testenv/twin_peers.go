@@ -49,11 +49,7 @@ func (v visit) calls() error {
 				return err
 			}
 		}
-		err := conn.SetReadDeadline(time.Now().Add(2 * time.Second))
-		if err == nil {
-			_, _, err = conn.ReadFrom(make([]byte, 256))
-		}
-		if err = errors.Join(err, conn.Close()); err != nil {
+		if err := errors.Join(hear(conn), conn.Close()); err != nil {
 			return err
 		}
 		for range 3 {
@@ -75,10 +71,7 @@ func (v visit) reports() error {
 		conn := v.victim.ListenPacket(port)
 		_, err := peer.WriteTo(make([]byte, 172), &net.UDPAddr{IP: v.to.AsSlice(), Port: int(port)})
 		if err == nil {
-			err = conn.SetReadDeadline(time.Now().Add(2 * time.Second))
-		}
-		if err == nil {
-			_, _, err = conn.ReadFrom(make([]byte, 256))
+			err = hear(conn)
 		}
 		if err == nil {
 			_, err = peer.WriteTo(make([]byte, 60), &net.UDPAddr{IP: v.to.AsSlice(), Port: int(port + 1)})
@@ -88,6 +81,15 @@ func (v visit) reports() error {
 		}
 	}
 	return nil
+}
+
+// hear waits for a datagram.
+func hear(conn net.PacketConn) error {
+	if err := conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return err
+	}
+	_, _, err := conn.ReadFrom(make([]byte, 256))
+	return err
 }
 
 // announcements are datagrams to 40 closed ports of everybody.

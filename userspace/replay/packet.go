@@ -31,10 +31,10 @@ type packet struct {
 const extensionDepth = 16
 
 // parse returns false for what is not IP. frame is as toEthernet returns it.
-// It reads what the program reads,
-// whatever else is wrong or was cut off by a short capture length: a packet
-// that only one of them understood would be given a wrong outcome. Ports of
-// later fragments, and of what is cut off before them, are zero.
+// It reads what the program reads, whatever else is wrong or was cut off by a
+// short capture length: a packet that only one of them understood would be
+// given a wrong outcome. Ports of later fragments, and of what is cut off
+// before them, are zero.
 func parse(frame []byte) (packet, bool) {
 	if len(frame) < ethernetHeader {
 		return packet{}, false
