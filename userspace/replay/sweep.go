@@ -31,12 +31,16 @@ type question struct {
 }
 
 func questionOf(p packet) question {
+	return question{sweep{p.src.addr, networkOf(p.dst.addr)}, p.dst.protocol, p.dst.port}
+}
+
+func networkOf(a netip.Addr) netip.Prefix {
 	bits := networkBits4
-	if p.dst.addr.Is6() {
+	if a.Is6() {
 		bits = networkBits6
 	}
-	network, _ := p.dst.addr.Prefix(bits) // never more bits than it has
-	return question{sweep{p.src.addr, network}, p.dst.protocol, p.dst.port}
+	network, _ := a.Prefix(bits) // never more bits than it has
+	return network
 }
 
 // findSweeps replays what a source sent to many hosts of one network for the
@@ -93,8 +97,9 @@ func suspectedSweeps(hosts []*host, known *knowledge, fewest int, found []Detect
 		}
 	}
 	asked, suspected := make(map[question]bool), make(map[sweep]*host)
+	before := findsOf(found)
 	for q, t := range tallies {
-		if t.failed >= fewest && t.failed*2 >= t.asked && !isFound(q.sweep, found) {
+		if t.failed >= fewest && t.failed*2 >= t.asked && !before.has(q.sweep) {
 			asked[q], suspected[q.sweep] = true, &host{addr: q.network.Addr()}
 		}
 	}
@@ -133,8 +138,30 @@ func (k *knowledge) isLost(p packet) bool {
 	return !k.serves[hosts{p.dst.addr, p.src.addr}] && k.outcome(p) == Closed
 }
 
-func isFound(s sweep, found []Detection) bool {
-	return slices.ContainsFunc(found, func(d Detection) bool {
-		return d.Source.Contains(s.from) && s.network.Contains(d.Destination)
-	})
+// finds are the sources that were found, with the networks of the hosts that
+// they were found at.
+type finds struct {
+	at   map[find]bool
+	bits map[int]bool // lengths of the sources
+}
+
+type find struct{ source, network netip.Prefix }
+
+func findsOf(found []Detection) finds {
+	f := finds{make(map[find]bool), make(map[int]bool)}
+	for _, d := range found {
+		f.at[find{d.Source.Masked(), networkOf(d.Destination)}] = true
+		f.bits[d.Source.Bits()] = true
+	}
+	return f
+}
+
+func (f finds) has(s sweep) bool {
+	for bits := range f.bits {
+		source, err := s.from.Prefix(bits)
+		if err == nil && f.at[find{source, s.network}] {
+			return true
+		}
+	}
+	return false
 }
